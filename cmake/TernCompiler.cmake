@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+# Flags that every translation unit of Tern is compiled with.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(tern_flags INTERFACE)
+# Canonical float: a multiply and an add are two roundings on every target, so that all targets
+# give the same bits. -fno-math-errno lets sqrt be one instruction; it changes no result.
+target_compile_options(tern_flags INTERFACE
+  -ffp-contract=off -fno-math-errno -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-psabi)
+if(TERN_WERROR)
+  target_compile_options(tern_flags INTERFACE -Werror)
+endif()
+if(TERN_SANITIZE)
+  target_compile_options(tern_flags INTERFACE
+    -fsanitize=${TERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(tern_flags INTERFACE -fsanitize=${TERN_SANITIZE})
+endif()
+target_include_directories(tern_flags INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include>)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+# tern_library(NAME <name> [SRCS ...] [TESTS ...] [DEPS ...] [LINK ...] [TEST_DEPS ...])
+#
+# Declares the room <name> as the target tern_<name> from the sources beside the CMakeLists.txt.
+#   DEPS       rooms that it may include; scripts/check_layers holds the #includes to this list
+#   LINK       external targets that it needs, publicly
+#   TESTS      x_test.cc files; together they become the test program tern_<name>_test
+#   TEST_DEPS  further rooms that the tests alone may include
+# A room without sources becomes an INTERFACE library. A source or test beside the CMakeLists.txt
+# that is not listed stops the configuration, so none can be forgotten.
+function(tern_library)
+  cmake_parse_arguments(ARG "" "NAME" "SRCS;TESTS;DEPS;LINK;TEST_DEPS" ${ARGN})
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "tern_library: unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  file(GLOB beside RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS *.cc)
+  foreach(file ${beside})
+    if(NOT file IN_LIST ARG_SRCS AND NOT file IN_LIST ARG_TESTS)
+      message(FATAL_ERROR "${CMAKE_CURRENT_SOURCE_DIR}/${file} is not listed in tern_library")
+    endif()
+  endforeach()
+
+  set(target tern_${ARG_NAME})
+  list(TRANSFORM ARG_DEPS PREPEND tern_ OUTPUT_VARIABLE deps)
+  list(TRANSFORM ARG_TEST_DEPS PREPEND tern_ OUTPUT_VARIABLE test_deps)
+  if(ARG_SRCS)
+    add_library(${target} STATIC ${ARG_SRCS})
+    target_link_libraries(${target} PUBLIC tern_flags ${deps} ${ARG_LINK})
+  else()
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE tern_flags ${deps} ${ARG_LINK})
+  endif()
+
+  if(TERN_BUILD_TESTS AND ARG_TESTS)
+    add_executable(${target}_test ${ARG_TESTS})
+    target_link_libraries(${target}_test PRIVATE ${target} ${test_deps} GTest::gtest_main
+                          GTest::gmock)
+    gtest_discover_tests(${target}_test TEST_PREFIX ${ARG_NAME}. DISCOVERY_TIMEOUT 120
+                         PROPERTIES TIMEOUT 900)
+  endif()
+endfunction()
