@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: MIT
-# tern_library(NAME <name> [SRCS ...] [TESTS ...] [DEPS ...] [LINK ...] [TEST_DEPS ...])
+# tern_library(NAME <name> [SRCS ...] [TESTS ...] [DEPS ...] [LINK ...] [TEST_DEPS ...]
+#              [OTHER_MACHINE ...])
 #
 # Declares the room <name> as the target tern_<name> from the sources beside the CMakeLists.txt.
 #   DEPS       rooms that it may include; scripts/check_layers holds the #includes to this list
 #   LINK       external targets that it needs, publicly
 #   TESTS      x_test.cc files; together they become the test program tern_<name>_test
 #   TEST_DEPS  further rooms that the tests alone may include
+#   OTHER_MACHINE  sources that only another processor architecture compiles
 # A room without sources becomes an INTERFACE library. A source or test beside the CMakeLists.txt
-# that is not listed stops the configuration, so none can be forgotten.
+# or in its subfolders that is not listed stops the configuration, so none can be forgotten.
 function(tern_library)
-  cmake_parse_arguments(ARG "" "NAME" "SRCS;TESTS;DEPS;LINK;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "NAME" "SRCS;TESTS;DEPS;LINK;TEST_DEPS;OTHER_MACHINE" ${ARGN})
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "tern_library: unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
   endif()
-  file(GLOB beside RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS *.cc)
+  file(GLOB_RECURSE beside RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS *.cc)
   foreach(file ${beside})
-    if(NOT file IN_LIST ARG_SRCS AND NOT file IN_LIST ARG_TESTS)
+    if(NOT file IN_LIST ARG_SRCS AND NOT file IN_LIST ARG_TESTS AND NOT file IN_LIST
+       ARG_OTHER_MACHINE)
       message(FATAL_ERROR "${CMAKE_CURRENT_SOURCE_DIR}/${file} is not listed in tern_library")
     endif()
   endforeach()

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The table of functions that each target exports, and the choice among them. All functions take
+// raw pointers and sizes, are noexcept, allocate nothing, use one thread, and give the same bits on
+// every target (scalar, the reference, defines them).
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "tern/base/cpu_features.h"
+#include "tern/kernels/gemm/gemm.h"
+#include "tern/kernels/ternary/ternary.h"
+
+namespace tern::kernels {
+
+struct KernelTable {
+  const char* target;
+  GemmKernels gemm;
+  TernaryKernels ternary;
+};
+
+struct Target {
+  const char* name;
+  bool supported;  // by this CPU and its operating system
+  const KernelTable* table;
+};
+
+// Every target that was compiled in, slowest first.
+std::vector<Target> ListTargets(const CpuFeatures& cpu);
+
+// The fastest supported target, or the one that `forced` names when it is not empty. A name that
+// is unknown or that this machine lacks is an Error(kUnsupported) that lists the possible names.
+const KernelTable& SelectKernels(const CpuFeatures& cpu, std::string_view forced = {});
+
+}  // namespace tern::kernels

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Last include of a vector target's source file: the float families, which are the same source for
+// every target, and the target's table. The file has included its ternary kernels before.
+#pragma once
+
+#include "tern/kernels/gemm/gemm-inl.h"
+
+#define TERN_TABLE_NAME_(name) kTable_##name
+#define TERN_TABLE_NAME(name) TERN_TABLE_NAME_(name)
+#define TERN_STRING_(name) #name
+#define TERN_STRING(name) TERN_STRING_(name)
+
+namespace tern::kernels {
+extern const KernelTable TERN_TABLE_NAME(TERN_TARGET_NAME);
+const KernelTable TERN_TABLE_NAME(TERN_TARGET_NAME) = {
+    .target = TERN_STRING(TERN_TARGET_NAME),
+    .gemm = TERN_TARGET_NAME::kGemm,
+    .ternary = TERN_TARGET_NAME::kTernary,
+};
+}  // namespace tern::kernels

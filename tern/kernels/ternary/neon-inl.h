@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+TERN_BEGIN_TARGET
+
+constexpr TernaryKernels kTernary = {};
+
+TERN_END_TARGET

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+namespace tern::kernels {
+struct TernaryKernels {};
+}  // namespace tern::kernels
