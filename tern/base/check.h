@@ -7,9 +7,9 @@ namespace tern::internal {
 [[noreturn]] void CheckFailed(const char* file, int line, const char* condition) noexcept;
 }  // namespace tern::internal
 
-#define TERN_CHECK(condition)                                                  \
-  do {                                                                         \
-    if (!(condition)) [[unlikely]] {                                           \
-      ::tern::internal::CheckFailed(__FILE__, __LINE__, #condition);           \
-    }                                                                          \
+#define TERN_CHECK(condition)                                        \
+  do {                                                               \
+    if (!(condition)) [[unlikely]] {                                 \
+      ::tern::internal::CheckFailed(__FILE__, __LINE__, #condition); \
+    }                                                                \
   } while (false)
