@@ -5,7 +5,7 @@ find_package(nlohmann_json 3.7 REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(hwy REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET "libpcre2-8>=10.40")
 
 # BLAS for gradients only. The serial build comes first: Tern splits the work over its own threads.
 find_path(TERN_CBLAS_INCLUDE_DIR cblas.h

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// The byte alphabet of byte-level BPE files (GPT-2): each byte is written as one printable
+// character, so that vocabularies are readable JSON. Tern works on bytes; this is for files only.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tern {
+
+// Bytes to the file's spelling: " a" becomes "\u0120a".
+std::string ByteLevelSpell(std::string_view bytes);
+
+// The file's spelling (valid UTF-8) to bytes. False when a character is not in the byte alphabet.
+bool ByteLevelUnspell(std::string_view spelling, std::string* bytes);
+
+}  // namespace tern

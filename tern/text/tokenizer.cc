@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "tern/text/tokenizer.h"
+
+#include <algorithm>
+
+#include "tern/base/check.h"
+#include "tern/base/error.h"
+#include "tern/base/read_file.h"
+#include "tern/text/added_tokens.h"
+#include "tern/text/bpe.h"
+#include "tern/text/byte_level.h"
+#include "tern/text/pre_tokenizer.h"
+#include "tern/text/tokenizer_json.h"
+#include "tern/text/utf8.h"
+
+namespace tern {
+namespace {
+
+constexpr size_t kMaxFileBytes = size_t{256} << 20;
+
+std::vector<AddedToken> Select(const std::vector<AddedToken>& tokens, bool normalized) {
+  std::vector<AddedToken> out;
+  std::copy_if(tokens.begin(), tokens.end(), std::back_inserter(out),
+               [&](const AddedToken& token) { return token.normalized == normalized; });
+  return out;
+}
+
+// One id's bytes within Impl::bytes.
+struct TokenSlice {
+  static constexpr uint32_t kAbsent = ~uint32_t{0};
+  uint32_t begin = kAbsent;
+  uint32_t size = 0;
+  bool special = false;
+};
+
+}  // namespace
+
+struct Tokenizer::Impl {
+  explicit Impl(TokenizerSpec s)
+      : spec(std::move(s)),
+        bpe(spec),
+        pre_tokenizer(spec.pre_tokenizer, spec.name + ": /pre_tokenizer"),
+        raw_tokens(Select(spec.added_tokens, false)),
+        normalized_tokens(Select(spec.added_tokens, true)) {
+    std::string token;
+    for (const VocabEntry& entry : spec.vocab) {
+      const bool spelled = ByteLevelUnspell(entry.spelling, &token);
+      SetToken(entry.id, spelled ? token : entry.spelling, false);
+    }
+    for (const AddedToken& added : spec.added_tokens) {
+      SetToken(added.id, added.content, added.special);
+    }
+  }
+
+  void SetToken(int32_t id, std::string_view token_bytes, bool special) {
+    TERN_CHECK(id >= 0 && id < kMaxVocabSize);
+    const auto index = static_cast<size_t>(id);
+    if (index >= slices.size()) slices.resize(index + 1);
+    slices[index] = {static_cast<uint32_t>(bytes.size()), static_cast<uint32_t>(token_bytes.size()),
+                     special};
+    bytes.append(token_bytes);
+  }
+
+  const TokenSlice* Slice(int32_t id) const noexcept {
+    if (id < 0 || static_cast<size_t>(id) >= slices.size()) return nullptr;
+    const TokenSlice& slice = slices[static_cast<size_t>(id)];
+    return slice.begin == TokenSlice::kAbsent ? nullptr : &slice;
+  }
+
+  void EncodeText(std::string_view text, const EncodeOptions& options,
+                  std::vector<int32_t>* out) const {
+    RegexScratch regex_scratch;
+    BpeScratch bpe_scratch(text.size());
+    const auto encode_piece = [&](std::string_view piece) { bpe.Encode(piece, &bpe_scratch, out); };
+    const auto second = [&](std::string_view stretch, int32_t id) {
+      if (id >= 0) return out->push_back(id);
+      pre_tokenizer.Split(stretch, &regex_scratch, encode_piece);
+    };
+    const auto first = [&](std::string_view stretch, int32_t id) {
+      if (id >= 0) return out->push_back(id);
+      normalized_tokens.Split(stretch, options.special, &regex_scratch, second);
+    };
+    raw_tokens.Split(text, options.special, &regex_scratch, first);
+  }
+
+  TokenizerSpec spec;
+  Bpe bpe;
+  PreTokenizer pre_tokenizer;
+  AddedTokenMatcher raw_tokens;
+  AddedTokenMatcher normalized_tokens;
+  std::string bytes;
+  std::vector<TokenSlice> slices;  // by id
+};
+
+Tokenizer::Tokenizer(TokenizerSpec spec) : impl_(std::make_unique<Impl>(std::move(spec))) {}
+Tokenizer::~Tokenizer() = default;
+Tokenizer::Tokenizer(Tokenizer&& other) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&& other) noexcept = default;
+
+Tokenizer Tokenizer::FromJson(std::string_view json, std::string_view name) {
+  return Tokenizer(ReadTokenizerJson(json, name));
+}
+
+Tokenizer Tokenizer::FromFile(const std::string& path) {
+  return FromJson(ReadFile(path, kMaxFileBytes), path);
+}
+
+std::string Tokenizer::ToJson() const { return WriteTokenizerJson(impl_->spec); }
+
+std::vector<int32_t> Tokenizer::Encode(std::string_view text, const EncodeOptions& options) const {
+  if (text.size() > UINT32_MAX) {
+    Fail(ErrorKind::kInvalidArgument, "a text of {} bytes; encode it in parts of less than 4 GiB",
+         text.size());
+  }
+  CheckUtf8(text, "text to tokenize");
+  std::vector<int32_t> out;
+  out.reserve(text.size() / 4 + 8);
+  const std::vector<TemplatePart>& parts = impl_->spec.post_processor.single;
+  if (!options.add_special || parts.empty()) {
+    impl_->EncodeText(text, options, &out);
+    return out;
+  }
+  for (const TemplatePart& part : parts) {
+    if (part.name.empty()) {
+      impl_->EncodeText(text, options, &out);
+    } else {
+      out.insert(out.end(), part.ids.begin(), part.ids.end());
+    }
+  }
+  return out;
+}
+
+std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special) const {
+  std::string out;
+  for (const int32_t id : ids) {
+    const std::string_view token = TokenBytes(id);
+    if (!(skip_special && IsSpecial(id))) out.append(token);
+  }
+  return out;
+}
+
+std::string_view Tokenizer::TokenBytes(int32_t id) const {
+  const TokenSlice* slice = impl_->Slice(id);
+  if (!slice) {
+    Fail(ErrorKind::kInvalidArgument,
+         "token id {} names no token of {}; ids go from 0 to {}, some may be unused", id,
+         impl_->spec.name, vocab_size() - 1);
+  }
+  return std::string_view(impl_->bytes).substr(slice->begin, slice->size);
+}
+
+bool Tokenizer::HasToken(int32_t id) const noexcept { return impl_->Slice(id) != nullptr; }
+
+bool Tokenizer::IsSpecial(int32_t id) const noexcept {
+  const TokenSlice* slice = impl_->Slice(id);
+  return slice && slice->special;
+}
+
+int32_t Tokenizer::vocab_size() const noexcept {
+  return static_cast<int32_t>(impl_->slices.size());
+}
+
+std::optional<int32_t> Tokenizer::TokenId(std::string_view text) const {
+  for (const AddedToken& token : impl_->spec.added_tokens) {
+    if (token.content == text) return token.id;
+  }
+  const std::string spelling = ByteLevelSpell(text);
+  for (const VocabEntry& entry : impl_->spec.vocab) {
+    if (entry.spelling == spelling) return entry.id;
+  }
+  return std::nullopt;
+}
+
+std::string StreamDecoder::Push(int32_t id) {
+  const std::string_view token = tokenizer_->TokenBytes(id);
+  if (skip_special_ && tokenizer_->IsSpecial(id)) return "";
+  pending_.append(token);
+  std::string out;
+  pending_.erase(0, AppendRepairedUtf8(pending_, /*final=*/false, &out));
+  return out;
+}
+
+std::string StreamDecoder::Finish() {
+  std::string out;
+  AppendRepairedUtf8(pending_, /*final=*/true, &out);
+  pending_.clear();
+  return out;
+}
+
+}  // namespace tern

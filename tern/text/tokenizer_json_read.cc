@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "tern/text/pair_map.h"
+#include "tern/text/strict_json.h"
+#include "tern/text/tokenizer_json.h"
+
+namespace tern {
+namespace {
+
+using VocabMap = std::unordered_map<std::string_view, int32_t>;
+
+bool BoolOr(const JsonCursor& object, const std::string& key, bool otherwise) {
+  const JsonCursor member = object.Get(key);
+  return member.IsNull() ? otherwise : member.Bool();
+}
+
+[[noreturn]] void RefuseComponent(const JsonCursor& component, const std::string& type,
+                                  std::string_view kind, std::string_view known) {
+  component.Refuse(ErrorKind::kUnsupported, "the {} \"{}\" is not supported; known: {}", kind, type,
+                   known);
+}
+
+void RequireNull(const JsonCursor& object, const std::string& key, std::string_view why) {
+  const JsonCursor member = object.Get(key);
+  if (!member.IsNull()) {
+    member.Refuse(ErrorKind::kUnsupported, "not supported ({}); set it to null", why);
+  }
+}
+
+void ReadNormalizer(const JsonCursor& normalizer) {
+  if (normalizer.IsNull()) return;
+  const std::string& type = normalizer.At("type").String();
+  if (type != "Sequence") RefuseComponent(normalizer, type, "normalizer", "null");
+  normalizer.ExpectOnlyKeys({"type", "normalizers"});
+  for (const JsonCursor& part : normalizer.At("normalizers").Elements()) ReadNormalizer(part);
+}
+
+SplitBehavior ReadBehavior(const JsonCursor& behavior) {
+  static constexpr std::array<std::pair<std::string_view, SplitBehavior>, 5> kBehaviors = {{
+      {"Removed", SplitBehavior::kRemoved},
+      {"Isolated", SplitBehavior::kIsolated},
+      {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
+      {"MergedWithNext", SplitBehavior::kMergedWithNext},
+      {"Contiguous", SplitBehavior::kContiguous},
+  }};
+  for (const auto& [name, value] : kBehaviors) {
+    if (behavior.String() == name) return value;
+  }
+  RefuseComponent(behavior, behavior.String(), "split behavior",
+                  "Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous");
+}
+
+SplitSpec ReadSplit(const JsonCursor& split) {
+  split.ExpectOnlyKeys({"type", "pattern", "behavior", "invert"});
+  const JsonCursor pattern = split.At("pattern");
+  pattern.ExpectOnlyKeys({"Regex", "String"});
+  if (pattern.value().size() != 1) {
+    pattern.Refuse(ErrorKind::kInvalidFile, "either \"Regex\" or \"String\" is needed");
+  }
+  SplitSpec out;
+  const bool regex = pattern.Has("Regex");
+  out.pattern_kind = regex ? SplitSpec::Pattern::kRegex : SplitSpec::Pattern::kString;
+  out.pattern = pattern.At(regex ? "Regex" : "String").String();
+  if (!regex && out.pattern.empty()) {
+    pattern.Refuse(ErrorKind::kInvalidFile, "an empty string splits nothing");
+  }
+  out.behavior = ReadBehavior(split.At("behavior"));
+  out.invert = BoolOr(split, "invert", false);
+  return out;
+}
+
+// Appends the steps of one pre-tokenizer; true once the byte level, which ends them, was seen.
+bool ReadPreTokenizer(const JsonCursor& pre, bool done, PreTokenizerSpec* out) {
+  const std::string& type = pre.At("type").String();
+  if (type == "Sequence") {
+    pre.ExpectOnlyKeys({"type", "pretokenizers"});
+    for (const JsonCursor& part : pre.At("pretokenizers").Elements()) {
+      done = ReadPreTokenizer(part, done, out);
+    }
+    return done;
+  }
+  if (done) {
+    pre.Refuse(ErrorKind::kUnsupported, "the pre-tokenizer \"{}\" behind ByteLevel", type);
+  }
+  if (type == "ByteLevel") {
+    pre.ExpectOnlyKeys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+    out->add_prefix_space = BoolOr(pre, "add_prefix_space", true);
+    out->trim_offsets = BoolOr(pre, "trim_offsets", true);
+    out->use_regex = BoolOr(pre, "use_regex", true);
+    return true;
+  }
+  if (type == "Split") {
+    out->splits.push_back(ReadSplit(pre));
+    return false;
+  }
+  if (type == "Digits") {
+    pre.ExpectOnlyKeys({"type", "individual_digits"});
+    SplitSpec digits;
+    digits.pattern_kind = SplitSpec::Pattern::kDigits;
+    digits.behavior = BoolOr(pre, "individual_digits", false) ? SplitBehavior::kIsolated
+                                                              : SplitBehavior::kContiguous;
+    out->splits.push_back(std::move(digits));
+    return false;
+  }
+  RefuseComponent(pre, type, "pre-tokenizer", "ByteLevel, Split, Digits, Sequence");
+}
+
+void ReadDecoder(const JsonCursor& decoder) {
+  decoder.ExpectObject();
+  const std::string& type = decoder.At("type").String();
+  if (type != "ByteLevel") RefuseComponent(decoder, type, "decoder", "ByteLevel");
+  decoder.ExpectOnlyKeys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+}
+
+std::string OptionalString(const JsonCursor& text) { return text.IsNull() ? "" : text.String(); }
+
+void ReadVocab(const JsonCursor& vocab, TokenizerSpec* spec, VocabMap* ids) {
+  vocab.ExpectObject();
+  spec->vocab.reserve(vocab.value().size());
+  std::unordered_map<int32_t, const std::string*> owners;
+  owners.reserve(vocab.value().size());
+  for (const auto& [spelling, id_json] : vocab.value().get_ref<const nlohmann::json::object_t&>()) {
+    const bool in_range = id_json.is_number_unsigned() &&
+                          id_json.get<uint64_t>() < static_cast<uint64_t>(kMaxVocabSize);
+    if (!in_range) {
+      vocab.Refuse(ErrorKind::kInvalidFile, "token \"{}\" has the id {}; ids are 0 to {}", spelling,
+                   id_json.dump(), kMaxVocabSize - 1);
+    }
+    const auto id = id_json.get<int32_t>();
+    const auto [owner, fresh] = owners.emplace(id, &spelling);
+    if (!fresh) {
+      vocab.Refuse(ErrorKind::kInvalidFile, "tokens \"{}\" and \"{}\" have the same id {}",
+                   *owner->second, spelling, id);
+    }
+    ids->emplace(spelling, id);
+    spec->vocab.push_back({spelling, id});
+  }
+  std::sort(spec->vocab.begin(), spec->vocab.end(),
+            [](const VocabEntry& a, const VocabEntry& b) { return a.id < b.id; });
+}
+
+// The two halves of "a b" or ["a", "b"].
+std::pair<std::string_view, std::string_view> MergeHalves(const JsonCursor& merges, size_t index) {
+  const nlohmann::json& merge = merges.value()[index];
+  if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+    return {merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>()};
+  }
+  if (merge.is_string()) {
+    const std::string_view text = merge.get_ref<const std::string&>();
+    const size_t space = text.find(' ');
+    if (space != std::string_view::npos && text.find(' ', space + 1) == std::string_view::npos) {
+      return {text.substr(0, space), text.substr(space + 1)};
+    }
+  }
+  merges.Refuse(ErrorKind::kInvalidFile, "merge {} is neither \"a b\" nor [\"a\", \"b\"]", index);
+}
+
+void ReadMerges(const JsonCursor& merges, const VocabMap& ids, TokenizerSpec* spec) {
+  if (!merges.value().is_array()) {
+    merges.Refuse(ErrorKind::kInvalidFile, "{} where an array is needed",
+                  merges.value().type_name());
+  }
+  PairMap<bool> seen(merges.value().size());
+  spec->merges.reserve(merges.value().size());
+  std::string joined;
+  for (size_t i = 0; i < merges.value().size(); ++i) {
+    const auto [left, right] = MergeHalves(merges, i);
+    joined.assign(left).append(right);
+    const auto find = [&](std::string_view token) {
+      const auto found = ids.find(token);
+      if (found == ids.end()) {
+        merges.Refuse(ErrorKind::kInvalidFile, "merge {}: \"{}\" is not in the vocabulary", i,
+                      token);
+      }
+      return found->second;
+    };
+    const Merge merge{find(left), find(right), find(joined)};
+    if (!seen.Insert(PairMap<bool>::Key(merge.left, merge.right)).second) {
+      merges.Refuse(ErrorKind::kInvalidFile, "merge {} (\"{}\", \"{}\") appears twice", i, left,
+                    right);
+    }
+    spec->merges.push_back(merge);
+  }
+}
+
+void ReadModel(const JsonCursor& model, TokenizerSpec* spec, VocabMap* ids) {
+  model.ExpectObject();
+  // Files older than tokenizers 0.9 carry no type; what has merges is BPE.
+  const JsonCursor type = model.Get("type");
+  if (!type.IsNull() && type.String() != "BPE") {
+    RefuseComponent(model, type.String(), "model", "BPE");
+  }
+  model.ExpectOnlyKeys({"type", "dropout", "unk_token", "continuing_subword_prefix",
+                        "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab",
+                        "merges"});
+  const JsonCursor dropout = model.Get("dropout");
+  if (!dropout.IsNull() && !(dropout.value().is_number() && dropout.value().get<double>() == 0)) {
+    dropout.Refuse(ErrorKind::kUnsupported, "dropout is not supported; set it to null");
+  }
+  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    const JsonCursor affix = model.Get(key);
+    if (!OptionalString(affix).empty()) {
+      affix.Refuse(ErrorKind::kUnsupported, "not supported in byte-level BPE; set it to null");
+    }
+  }
+  if (BoolOr(model, "byte_fallback", false)) {
+    model.Get("byte_fallback").Refuse(ErrorKind::kUnsupported, "byte_fallback is not supported");
+  }
+  spec->unk_token = OptionalString(model.Get("unk_token"));
+  spec->fuse_unk = BoolOr(model, "fuse_unk", false);
+  spec->ignore_merges = BoolOr(model, "ignore_merges", false);
+  ReadVocab(model.At("vocab"), spec, ids);
+  ReadMerges(model.At("merges"), *ids, spec);
+}
+
+void ReadAddedTokens(const JsonCursor& tokens, const VocabMap& ids, TokenizerSpec* spec) {
+  if (tokens.IsNull()) return;
+  std::unordered_map<int32_t, std::string_view> owners;
+  for (const VocabEntry& entry : spec->vocab) owners.emplace(entry.id, entry.spelling);
+  std::unordered_set<std::string_view> contents;
+  for (const JsonCursor& token : tokens.Elements()) {
+    token.ExpectOnlyKeys(
+        {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
+    AddedToken out;
+    const JsonCursor content = token.At("content");
+    out.content = content.String();
+    out.id = static_cast<int32_t>(token.At("id").Int(0, kMaxVocabSize - 1));
+    out.special = BoolOr(token, "special", false);
+    out.single_word = BoolOr(token, "single_word", false);
+    out.lstrip = BoolOr(token, "lstrip", false);
+    out.rstrip = BoolOr(token, "rstrip", false);
+    out.normalized = BoolOr(token, "normalized", !out.special);
+    if (out.content.empty()) content.Refuse(ErrorKind::kInvalidFile, "an empty added token");
+    if (!contents.insert(content.String()).second) {
+      content.Refuse(ErrorKind::kInvalidFile, "the added token \"{}\" appears twice", out.content);
+    }
+    const auto in_vocab = ids.find(out.content);
+    if (in_vocab != ids.end() && in_vocab->second != out.id) {
+      token.Refuse(ErrorKind::kInvalidFile, "\"{}\" has the id {} here and {} in the vocabulary",
+                   out.content, out.id, in_vocab->second);
+    }
+    const auto [owner, fresh] = owners.emplace(out.id, content.String());
+    if (!fresh && owner->second != out.content) {
+      token.Refuse(ErrorKind::kInvalidFile, "tokens \"{}\" and \"{}\" have the same id {}",
+                   owner->second, out.content, out.id);
+    }
+    spec->added_tokens.push_back(std::move(out));
+  }
+}
+
+TemplatePart ReadTemplateToken(const JsonCursor& token, const JsonCursor& special_tokens) {
+  TemplatePart part;
+  part.name = token.At("id").String();
+  part.type_id = static_cast<int32_t>(token.At("type_id").Int(0, INT32_MAX));
+  const JsonCursor definition = special_tokens.At(part.name);
+  definition.ExpectOnlyKeys({"id", "ids", "tokens"});
+  for (const JsonCursor& id : definition.At("ids").Elements()) {
+    part.ids.push_back(static_cast<int32_t>(id.Int(0, kMaxVocabSize - 1)));
+  }
+  for (const JsonCursor& text : definition.At("tokens").Elements()) {
+    part.tokens.push_back(text.String());
+  }
+  if (part.name.empty() || part.ids.size() != part.tokens.size()) {
+    definition.Refuse(ErrorKind::kInvalidFile, "a name, and as many ids as tokens, are needed");
+  }
+  return part;
+}
+
+// Only "single" matters: Tern encodes one text at a time, never pairs.
+void ReadTemplate(const JsonCursor& post, PostProcessorSpec* out) {
+  post.ExpectOnlyKeys({"type", "single", "pair", "special_tokens"});
+  if (!out->single.empty()) {
+    post.Refuse(ErrorKind::kUnsupported, "a second TemplateProcessing");
+  }
+  size_t texts = 0;
+  for (const JsonCursor& piece : post.At("single").Elements()) {
+    piece.ExpectOnlyKeys({"SpecialToken", "Sequence"});
+    if (piece.Has("SpecialToken")) {
+      out->single.push_back(ReadTemplateToken(piece.At("SpecialToken"), post.At("special_tokens")));
+      continue;
+    }
+    const JsonCursor sequence = piece.At("Sequence");
+    if (sequence.At("id").String() != "A") {
+      sequence.Refuse(ErrorKind::kInvalidFile, "\"single\" has one text, the sequence \"A\"");
+    }
+    TemplatePart part;
+    part.type_id = static_cast<int32_t>(sequence.At("type_id").Int(0, INT32_MAX));
+    out->single.push_back(std::move(part));
+    ++texts;
+  }
+  if (texts != 1) {
+    post.Refuse(ErrorKind::kInvalidFile, "\"single\" needs the sequence \"A\" once, not {} times",
+                texts);
+  }
+}
+
+void ReadPostProcessor(const JsonCursor& post, PostProcessorSpec* out) {
+  if (post.IsNull()) return;
+  const std::string& type = post.At("type").String();
+  if (type == "Sequence") {
+    post.ExpectOnlyKeys({"type", "processors"});
+    for (const JsonCursor& part : post.At("processors").Elements()) ReadPostProcessor(part, out);
+  } else if (type == "ByteLevel") {
+    post.ExpectOnlyKeys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+    out->byte_level_trim_offsets = BoolOr(post, "trim_offsets", true);
+  } else if (type == "TemplateProcessing") {
+    ReadTemplate(post, out);
+  } else {
+    RefuseComponent(post, type, "post-processor", "ByteLevel, TemplateProcessing, Sequence");
+  }
+}
+
+// The template's ids are tokens of this file.
+void CheckTemplateIds(const JsonCursor& post, const TokenizerSpec& spec) {
+  std::unordered_set<int32_t> known;
+  for (const VocabEntry& entry : spec.vocab) known.insert(entry.id);
+  for (const AddedToken& token : spec.added_tokens) known.insert(token.id);
+  for (const TemplatePart& part : spec.post_processor.single) {
+    for (const int32_t id : part.ids) {
+      if (known.count(id) == 0) {
+        post.Refuse(ErrorKind::kInvalidFile, "\"{}\" names the id {}, which no token has",
+                    part.name, id);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TokenizerSpec ReadTokenizerJson(std::string_view json, std::string_view name) {
+  const nlohmann::json document = ParseStrictJson(json, name);
+  const JsonCursor root(document, name);
+  root.ExpectOnlyKeys({"version", "truncation", "padding", "added_tokens", "normalizer",
+                       "pre_tokenizer", "post_processor", "decoder", "model"});
+  if (const JsonCursor version = root.Get("version");
+      !version.IsNull() && version.String() != "1.0") {
+    version.Refuse(ErrorKind::kUnsupported, "version {}; known: 1.0", version.value().dump());
+  }
+  TokenizerSpec spec;
+  spec.name = name;
+  RequireNull(root, "truncation", "Tern encodes whole texts");
+  RequireNull(root, "padding", "Tern does not pad");
+  ReadNormalizer(root.Get("normalizer"));
+  if (!ReadPreTokenizer(root.At("pre_tokenizer"), false, &spec.pre_tokenizer)) {
+    root.At("pre_tokenizer")
+        .Refuse(ErrorKind::kUnsupported, "no ByteLevel; only byte-level BPE is supported");
+  }
+  ReadDecoder(root.At("decoder"));
+  ReadPostProcessor(root.Get("post_processor"), &spec.post_processor);
+  VocabMap ids;  // views into the document
+  ReadModel(root.At("model"), &spec, &ids);
+  ReadAddedTokens(root.Get("added_tokens"), ids, &spec);
+  CheckTemplateIds(root.Get("post_processor"), spec);
+  return spec;
+}
+
+}  // namespace tern
