@@ -19,5 +19,11 @@ if(TERN_SANITIZE)
     -fsanitize=${TERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(tern_flags INTERFACE -fsanitize=${TERN_SANITIZE})
 endif()
+if(TERN_BUILD_FUZZERS)
+  # Coverage feedback from every room, and its memory checked; tests/fuzz adds the driver.
+  target_compile_options(tern_flags INTERFACE
+    -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(tern_flags INTERFACE -fsanitize=address,undefined)
+endif()
 target_include_directories(tern_flags INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include>)
