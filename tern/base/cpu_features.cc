@@ -92,8 +92,8 @@ CpuFeatures DetectForArchitecture() {
   cpu.avx_vnni = cpu.avx2 && Bit(leaf7_1.eax, 4);
   cpu.avx512 = cpu.avx2 && saves_avx512 && Bit(leaf7.ebx, 16) && Bit(leaf7.ebx, 17) &&
                Bit(leaf7.ebx, 28) && Bit(leaf7.ebx, 30) && Bit(leaf7.ebx, 31);
-  cpu.avx512_vnni = cpu.avx512 && Bit(leaf7.ecx, 11);
-  cpu.avx512_vbmi = cpu.avx512 && Bit(leaf7.ecx, 1);
+  cpu.avx512vnni = cpu.avx512 && Bit(leaf7.ecx, 11);
+  cpu.avx512vbmi = cpu.avx512 && Bit(leaf7.ecx, 1);
   cpu.amx_int8 = saves_amx && Bit(leaf7.edx, 24) && Bit(leaf7.edx, 25) && KernelGivesTiles();
   return cpu;
 }

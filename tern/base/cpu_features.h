@@ -11,13 +11,13 @@ struct CpuFeatures {
   std::string brand;  // "Intel(R) Xeon(R) ...", or the implementer and part of an ARM core
 
   // x86-64. Each flag stands for a set that kernels use together.
-  bool sse41 = false;        // SSSE3, SSE4.1
-  bool avx2 = false;         // AVX2, FMA, F16C, BMI1, BMI2
-  bool avx_vnni = false;     // 256-bit VPDPBUSD with the VEX encoding, and avx2
-  bool avx512 = false;       // AVX-512 F, BW, DQ, CD, VL, and avx2
-  bool avx512_vnni = false;  // VPDPBUSD, and avx512
-  bool avx512_vbmi = false;  // VPERMB, and avx512
-  bool amx_int8 = false;     // AMX tiles with int8; a process asks Linux for them before use
+  bool sse41 = false;       // SSSE3, SSE4.1
+  bool avx2 = false;        // AVX2, FMA, F16C, BMI1, BMI2
+  bool avx_vnni = false;    // 256-bit VPDPBUSD with the VEX encoding, and avx2
+  bool avx512 = false;      // AVX-512 F, BW, DQ, CD, VL, and avx2
+  bool avx512vnni = false;  // VPDPBUSD, and avx512
+  bool avx512vbmi = false;  // VPERMB, and avx512
+  bool amx_int8 = false;    // AMX tiles with int8; a process asks Linux for them before use
 
   // aarch64
   bool neon = false;

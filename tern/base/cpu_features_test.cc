@@ -12,7 +12,7 @@ TEST(CpuFeaturesTest, IsTheSameAtEveryCall) {
   const CpuFeatures a = CpuFeatures::Detect();
   const CpuFeatures b = CpuFeatures::Detect();
   EXPECT_EQ(a.brand, b.brand);
-  EXPECT_EQ(a.avx512_vnni, b.avx512_vnni);
+  EXPECT_EQ(a.avx512vnni, b.avx512vnni);
   EXPECT_FALSE(a.brand.empty());
 }
 
@@ -21,8 +21,8 @@ TEST(CpuFeaturesTest, LaterSetsIncludeEarlierOnes) {
   EXPECT_LE(cpu.avx2, cpu.sse41);
   EXPECT_LE(cpu.avx_vnni, cpu.avx2);
   EXPECT_LE(cpu.avx512, cpu.avx2);
-  EXPECT_LE(cpu.avx512_vnni, cpu.avx512);
-  EXPECT_LE(cpu.avx512_vbmi, cpu.avx512);
+  EXPECT_LE(cpu.avx512vnni, cpu.avx512);
+  EXPECT_LE(cpu.avx512vbmi, cpu.avx512);
   EXPECT_LE(cpu.neon_dot, cpu.neon);
   EXPECT_LE(cpu.i8mm, cpu.neon);
   EXPECT_FALSE(cpu.sse41 && cpu.neon);
@@ -47,8 +47,8 @@ TEST(CpuFeaturesTest, AgreesWithTheCompilersDetection) {
       has(__builtin_cpu_supports("avx512dq")) && has(__builtin_cpu_supports("avx512cd")) &&
       has(__builtin_cpu_supports("avx512vl"));
   EXPECT_EQ(cpu.avx512, avx512);
-  EXPECT_EQ(cpu.avx512_vnni, avx512 && has(__builtin_cpu_supports("avx512vnni")));
-  EXPECT_EQ(cpu.avx512_vbmi, avx512 && has(__builtin_cpu_supports("avx512vbmi")));
+  EXPECT_EQ(cpu.avx512vnni, avx512 && has(__builtin_cpu_supports("avx512vnni")));
+  EXPECT_EQ(cpu.avx512vbmi, avx512 && has(__builtin_cpu_supports("avx512vbmi")));
 }
 #endif
 
