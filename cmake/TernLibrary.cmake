@@ -47,7 +47,7 @@ endfunction()
 # tern_test_program(<target> PREFIX <prefix> [LABELS ...])
 #
 # Makes every test of a GoogleTest program a ctest named <prefix>.Suite.Test. Labels:
-#   qemu    the whole program runs once more as <prefix>.without_avx, labelled `emulated`, on an
+#   qemu    the whole program runs once more as <target>.without_avx, labelled `emulated`, on an
 #           emulated x86 CPU that has SSE4.1 but no AVX
 #   native  too slow for an emulated CPU or a sanitizer, or about this machine: left out there
 function(tern_test_program target)
@@ -66,8 +66,8 @@ function(tern_test_program target)
   if("qemu" IN_LIST ARG_LABELS AND TERN_QEMU_X86_64 AND NOT TERN_SANITIZE
      AND NOT TERN_BUILD_FUZZERS AND NOT CMAKE_CROSSCOMPILING
      AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    add_test(NAME ${ARG_PREFIX}.without_avx
+    add_test(NAME ${target}.without_avx
              COMMAND ${TERN_QEMU_X86_64} -cpu Nehalem $<TARGET_FILE:${target}> --gtest_brief=1)
-    set_tests_properties(${ARG_PREFIX}.without_avx PROPERTIES TIMEOUT 900 LABELS emulated)
+    set_tests_properties(${target}.without_avx PROPERTIES TIMEOUT 900 LABELS emulated)
   endif()
 endfunction()

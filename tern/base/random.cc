@@ -135,12 +135,16 @@ double Random::Uniform() { return static_cast<double>(NextU64() >> 11) * 0x1p-53
 uint64_t Random::Below(uint64_t bound) {
   TERN_CHECK(bound >= 1);
   // Lemire, "Fast random integer generation in an interval", 2019: of the 2^64 products, those
-  // whose low half is below 2^64 mod bound are drawn again.
-  const uint64_t threshold = (0 - bound) % bound;
-  while (true) {
-    const uint128 product = static_cast<uint128>(NextU64()) * bound;
-    if (static_cast<uint64_t>(product) >= threshold) return static_cast<uint64_t>(product >> 64);
+  // whose low half is below 2^64 mod bound are drawn again. The remainder is below bound, so that
+  // most draws need no division.
+  uint128 product = static_cast<uint128>(NextU64()) * bound;
+  if (static_cast<uint64_t>(product) < bound) {
+    const uint64_t threshold = (0 - bound) % bound;
+    while (static_cast<uint64_t>(product) < threshold) {
+      product = static_cast<uint128>(NextU64()) * bound;
+    }
   }
+  return static_cast<uint64_t>(product >> 64);
 }
 
 double Random::Normal() {
