@@ -113,9 +113,10 @@ void AddedTokenMatcher::Split(std::string_view text, bool special, RegexScratch*
       match.begin = std::max(done, match.begin - TrailingSpace(text.substr(0, match.begin)));
     }
     if (token.rstrip) match.end += LeadingSpace(text.substr(match.end));
+    if (match.begin >= match.end) continue;  // white space that the token before took along
     plain(match.begin);
     sink(text.substr(match.begin, match.end - match.begin), token.id);
-    done = std::max(done, match.end);
+    done = match.end;
   }
   plain(text.size());
 }

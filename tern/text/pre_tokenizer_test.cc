@@ -27,10 +27,9 @@ PreTokenizerSpec One(SplitSpec::Pattern kind, std::string pattern, SplitBehavior
 // The examples of Hugging Face's documentation of SplitDelimiterBehavior.
 TEST(PreTokenizer, BehavioursOnTheDocumentedExample) {
   const std::string_view text = "the-final--countdown";
-  for (const auto& [kind, pattern] : {std::pair{SplitSpec::Pattern::kString, "-"},
-                                      std::pair{SplitSpec::Pattern::kRegex, "\\-"}}) {
+  for (const auto kind : {SplitSpec::Pattern::kString, SplitSpec::Pattern::kRegex}) {
     const auto split = [&](SplitBehavior behavior) {
-      return Split(One(kind, pattern, behavior), text);
+      return Split(One(kind, "-", behavior), text);
     };
     EXPECT_EQ(split(SplitBehavior::kRemoved), (Pieces{"the", "final", "countdown"}));
     EXPECT_EQ(split(SplitBehavior::kIsolated),

@@ -77,7 +77,8 @@ Regex::Regex(std::string_view pattern, std::string_view where) {
                              &error, &offset, context.get());
   if (!impl->code) {
     Fail(ErrorKind::kInvalidFile, "{}: invalid regular expression \"{}\": {}, near \"{}\"", where,
-         pattern, PcreMessage(error), translated.substr(std::min(offset, translated.size()), 20));
+         OneLine(pattern), PcreMessage(error),
+         OneLine(std::string_view(translated).substr(std::min(offset, translated.size())), 20));
   }
   // Without JIT (refused by the system or not built in) the interpreter gives the same matches.
   pcre2_jit_compile(impl->code, PCRE2_JIT_COMPLETE);
@@ -104,7 +105,7 @@ bool Regex::Find(std::string_view text, size_t start, RegexScratch* scratch, Spa
     Fail(ErrorKind::kInvalidArgument,
          "{}: the regular expression \"{}\" gave up at offset {} of a text of {} bytes: {}; use a "
          "pattern that backtracks less",
-         impl_->where, impl_->pattern, start, text.size(), PcreMessage(rc));
+         impl_->where, OneLine(impl_->pattern), start, text.size(), PcreMessage(rc));
   }
   const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
   *match = {ends[0], ends[1]};

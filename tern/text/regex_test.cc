@@ -47,6 +47,8 @@ TEST(Regex, DialectDifferences) {
             R"(\x{0041}{0,3}[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{0b}]\{)");
   EXPECT_THAT(Matches("a{x", "a{x"), ElementsAre("a{x"));
   EXPECT_THAT(Matches(R"(^.$)", "a\nb\r\nc"), ElementsAre("a", "c"));
+  EXPECT_THAT(Matches(R"(\w+)", "a½, b"), ElementsAre("a½", "b"));
+  EXPECT_THAT(Matches(R"([\w]+)", "a½, b"), ElementsAre("a", "b"));
   EXPECT_THAT(Matches(R"(\bé\b)", "é éa é"), ElementsAre("é", "é"));
   EXPECT_THAT(Matches(R"(\é[\é])", "éé"), ElementsAre("éé"));
 }

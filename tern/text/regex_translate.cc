@@ -8,11 +8,16 @@
 
 #include "tern/base/error.h"
 #include "tern/text/regex.h"
+#include "tern/text/utf8.h"
 
 namespace tern {
 namespace {
 
-constexpr std::string_view kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+// What \w means in a class, and out of it, where Oniguruma takes Latin-1's superscripts and
+// fractions along.
+constexpr std::string_view kWordInClass = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+constexpr std::string_view kWord =
+    "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}";
 
 bool IsHex(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -47,7 +52,7 @@ class Translator {
  private:
   [[noreturn]] void Refuse(std::string_view what) const {
     Fail(ErrorKind::kUnsupported, "{}: regular expression \"{}\": {} at offset {} is not supported",
-         where_, in_, what, i_);
+         where_, OneLine(in_), OneLine(what), i_);
   }
 
   char Peek(size_t ahead) const { return i_ + ahead < in_.size() ? in_[i_ + ahead] : '\0'; }
@@ -104,7 +109,7 @@ class Translator {
 
   void EscapeInClass(char c) {
     if (c == 'b') return Replace(2, "\\x{08}");
-    if (c == 'w') return Replace(2, kWord);
+    if (c == 'w') return Replace(2, kWordInClass);
     Refuse(fmt::format("the escape \\{} in a class", c));
   }
 

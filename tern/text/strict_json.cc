@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "tern/text/utf8.h"
+
 namespace tern {
 namespace {
 
@@ -52,20 +54,21 @@ class Builder : public nlohmann::json_sax<json> {
   bool key(string_t& value) override {
     const auto [member, fresh] = open_.back()->get_ref<json::object_t&>().emplace(value, nullptr);
     if (!fresh) {
-      Fail(ErrorKind::kInvalidFile, "{}: {}: the key \"{}\" appears twice", name_, Place(), value);
+      Fail(ErrorKind::kInvalidFile, "{}: {}: the key \"{}\" appears twice", name_, OneLine(Place()),
+           OneLine(value));
     }
     member_ = &member->second;
     keys_.back() = std::move(value);
     return true;
   }
 
-  bool parse_error(size_t position, const std::string& token,
+  bool parse_error(size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
-    // The library's text starts with its own id; what follows the last "parse error" is the cause.
-    const std::string text = error.what();
-    const size_t cause = text.find("] ");
-    Fail(ErrorKind::kInvalidFile, "{}: byte {}: not JSON, near \"{}\": {}", name_, position,
-         token.substr(0, 40), cause == std::string::npos ? text : text.substr(cause + 2));
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: the cause"
+    const std::string_view text = error.what();
+    const size_t id_end = text.find("] ");
+    Fail(ErrorKind::kInvalidFile, "{}: byte {}: not JSON: {}", name_, position,
+         OneLine(id_end == std::string_view::npos ? text : text.substr(id_end + 2)));
   }
 
  private:
@@ -89,7 +92,8 @@ class Builder : public nlohmann::json_sax<json> {
 
   bool Open(json value) {
     if (open_.size() == kMaxDepth) {
-      Fail(ErrorKind::kInvalidFile, "{}: {}: nested deeper than {}", name_, Place(), kMaxDepth);
+      Fail(ErrorKind::kInvalidFile, "{}: {}: nested deeper than {}", name_, OneLine(Place()),
+           kMaxDepth);
     }
     open_.push_back(Insert(std::move(value)));
     keys_.emplace_back();
@@ -188,7 +192,7 @@ void JsonCursor::ExpectOnlyKeys(std::initializer_list<std::string_view> keys) co
 }
 
 void JsonCursor::RefuseText(ErrorKind kind, const std::string& text) const {
-  Fail(kind, "{}: {}: {}", file_, place_.empty() ? "/" : place_, text);
+  Fail(kind, "{}: {}: {}", file_, place_.empty() ? "/" : OneLine(place_), OneLine(text, 600));
 }
 
 void JsonCursor::RefuseType(std::string_view wanted) const {

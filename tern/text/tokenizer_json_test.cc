@@ -96,7 +96,9 @@ TEST(TokenizerJson, UnsupportedComponentsAreNamed) {
       {"", set("/truncation", json::object()), "/truncation", "null"},
       {"", set("/padding", json::object()), "/padding", "null"},
       {"", set("/normalizer", type("NFC")), "/normalizer", "NFC"},
-      {"", set("/normalizer", {{"type", "Sequence"}, {"normalizers", {type("Lowercase")}}}),
+      {"",
+       set("/normalizer",
+           {{"type", "Sequence"}, {"normalizers", json::array({type("Lowercase")})}}),
        "/normalizer/normalizers/0", "Lowercase"},
       {"", set("/pre_tokenizer", nullptr), "/pre_tokenizer", "object"},
       {"", set("/pre_tokenizer", type("Whitespace")), "/pre_tokenizer", "Whitespace"},
@@ -192,7 +194,7 @@ TEST(TokenizerJson, RandomDamageNeverDoesWorseThanAnError) {
   SCOPED_TRACE(testing::Message() << "seed " << kSeed);
   Random random(kSeed);
   json good = SmallTokenizerJson({"a b", "ab c"});
-  good["added_tokens"] = {AddedTokenJson(300, "<a>")};
+  good["added_tokens"] = json::array({AddedTokenJson(300, "<a>")});
   const json flat = good.flatten();
   std::vector<std::string> pointers;
   for (const auto& item : flat.items()) pointers.push_back(item.key());

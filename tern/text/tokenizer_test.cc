@@ -146,6 +146,14 @@ TEST(Tokenizer, AddedTokensStripAndStandAlone) {
   EXPECT_EQ(tokenizer.Encode("word_"), (Ids{'w', 'o', 'r', 'd', '_'}));
 }
 
+TEST(Tokenizer, WhiteSpaceThatATokenTookAlongIsNoTokenOfItsOwn) {
+  json document = SmallTokenizerJson();
+  document["added_tokens"] = json::array({AddedTokenJson(300, "  ")});
+  document["added_tokens"][0]["lstrip"] = true;
+  document["added_tokens"][0]["rstrip"] = true;
+  EXPECT_EQ(Make(document).Encode("a     b  c"), (Ids{'a', 300, 'b', 300, 'c'}));
+}
+
 TEST(Tokenizer, NormalizedAddedTokensAreLookedForSecond) {
   json document = SmallTokenizerJson();
   document["added_tokens"] = {AddedTokenJson(300, "abc"), AddedTokenJson(301, "bcd")};
@@ -161,7 +169,7 @@ TEST(Tokenizer, TemplateIsUsedOnlyWhenAsked) {
   };
   const json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
   const auto definition = [](const char* name, int id) {
-    return json{{"id", name}, {"ids", {id}}, {"tokens", {name}}};
+    return json{{"id", name}, {"ids", json::array({id})}, {"tokens", json::array({name})}};
   };
   document["post_processor"] = {
       {"type", "Sequence"},
@@ -172,7 +180,7 @@ TEST(Tokenizer, TemplateIsUsedOnlyWhenAsked) {
          {"use_regex", true}},
         {{"type", "TemplateProcessing"},
          {"single", {token("<s>"), text, token("</s>")}},
-         {"pair", {text}},
+         {"pair", json::array({text})},
          {"special_tokens",
           {{"<s>", definition("<s>", 300)}, {"</s>", definition("</s>", 301)}}}}}}};
   const Tokenizer tokenizer = Make(document);
@@ -265,7 +273,7 @@ TEST(StreamDecoder, RepairsAnythingThatAModelMaySay) {
 
 TEST(StreamDecoder, SkipsSpecialTokensWithinACharacter) {
   json document = SmallTokenizerJson();
-  document["added_tokens"] = {AddedTokenJson(300, "<|end|>")};
+  document["added_tokens"] = json::array({AddedTokenJson(300, "<|end|>")});
   const Tokenizer tokenizer = Make(document);
   StreamDecoder skipping(tokenizer);
   EXPECT_EQ(skipping.Push(0xC3), "");

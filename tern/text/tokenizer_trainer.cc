@@ -44,7 +44,7 @@ void CheckOptions(const TokenizerTrainerOptions& options) {
     if (token.empty() || token.size() > kMaxSpecialBytes || twice) {
       Fail(ErrorKind::kInvalidArgument,
            "special token {} (\"{}\") is empty, longer than {} bytes, or given twice", i,
-           std::string_view(token).substr(0, 40), kMaxSpecialBytes);
+           OneLine(token, 40), kMaxSpecialBytes);
     }
   }
 }

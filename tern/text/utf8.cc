@@ -125,6 +125,26 @@ size_t AppendRepairedUtf8(std::string_view bytes, bool final, std::string* out) 
   return i;
 }
 
+std::string OneLine(std::string_view text, size_t limit_bytes) {
+  std::string out;
+  while (!text.empty()) {
+    if (out.size() >= limit_bytes) return out + "...";
+    const Head head = LookAtHead(Bytes(text), text.size());
+    for (const char c : text.substr(0, head.size_bytes)) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte == '\n') {
+        out += "\\n";
+      } else if (!head.valid || byte < 0x20 || byte == 0x7F) {
+        out += fmt::format("\\x{:02x}", byte);
+      } else {
+        out.push_back(c);
+      }
+    }
+    text.remove_prefix(head.size_bytes);
+  }
+  return out;
+}
+
 bool IsWhiteSpace(char32_t c) noexcept {
   return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
          (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||

@@ -85,6 +85,11 @@ TEST(Utf8, RepairKeepsAnUnfinishedCharacterForLater) {
   EXPECT_EQ(out, "ab\xEF\xBF\xBD");
 }
 
+TEST(Utf8, OneLineIsOneLine) {
+  EXPECT_EQ(OneLine("a\n\x01\x7F\xFFé"), "a\\n\\x01\\x7f\\xffé");
+  EXPECT_EQ(OneLine("éééé", 5), "ééé...");
+}
+
 TEST(Utf8, WhiteSpaceHasItsTwentyFiveCodePoints) {
   int count = 0;
   for (char32_t c = 0; c <= 0x10FFFF; ++c) count += IsWhiteSpace(c);
