@@ -94,6 +94,7 @@ void AddedTokenMatcher::Split(std::string_view text, bool special, RegexScratch*
     return;
   }
   size_t done = 0;
+  size_t space_end = 0;  // of the last run of white space that a token took along
   const auto plain = [&](size_t end) {
     if (done < end) sink(text.substr(done, end - done), -1);
   };
@@ -110,9 +111,14 @@ void AddedTokenMatcher::Split(std::string_view text, bool special, RegexScratch*
     if (token.special && !special) continue;
     if (token.single_word && !StandsAlone(text, match, scratch)) continue;
     if (token.lstrip) {
-      match.begin = std::max(done, match.begin - TrailingSpace(text.substr(0, match.begin)));
+      const size_t free = match.begin > done ? match.begin - done : 0;
+      match.begin =
+          std::max(done, match.begin - TrailingSpace(text.substr(match.begin - free, free)));
     }
-    if (token.rstrip) match.end += LeadingSpace(text.substr(match.end));
+    if (token.rstrip) {
+      if (match.end >= space_end) space_end = match.end + LeadingSpace(text.substr(match.end));
+      match.end = space_end;
+    }
     if (match.begin >= match.end) continue;  // white space that the token before took along
     plain(match.begin);
     sink(text.substr(match.begin, match.end - match.begin), token.id);

@@ -152,6 +152,7 @@ TEST(Tokenizer, WhiteSpaceThatATokenTookAlongIsNoTokenOfItsOwn) {
   document["added_tokens"][0]["lstrip"] = true;
   document["added_tokens"][0]["rstrip"] = true;
   EXPECT_EQ(Make(document).Encode("a     b  c"), (Ids{'a', 300, 'b', 300, 'c'}));
+  EXPECT_EQ(Make(document).Encode(std::string(1'000'000, ' ')), Ids{300});
 }
 
 TEST(Tokenizer, NormalizedAddedTokensAreLookedForSecond) {
