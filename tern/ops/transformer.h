@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The ops of the BitNet transformer. Conventions as in ops.h. Quantized ops are f32.
+//
+// Gradients of quantizers are the straight-through estimator: a quantizer hands the gradient of
+// its output to its input unchanged (arXiv:2402.17764; transformers integrations/bitnet.py). So
+//   d BitLinear / d x = dy . W,   W = trit * multiplier
+//   d BitLinear / d w = dy^T . X, X = q / scale
+// where x is the quantizer's float input and w the latent weight.
+#pragma once
+
+#include "tern/core/context.h"
+#include "tern/core/tensor.h"
+#include "tern/pack/quant_rows.h"
+
+namespace tern::ops {
+
+// x [..., n] with w [n]: x / sqrt(mean(x^2) + eps), times w.
+Tensor RmsNorm(Context& ctx, const Tensor& x, const Tensor& w, double eps);
+
+// x [..., k] -> int8 rows; leading axes are flattened.
+QuantRows QuantizeRows(Context& ctx, const Tensor& x);
+// RmsNorm and QuantizeRows in one op where the backend has it: the same bits.
+QuantRows RmsNormQuantize(Context& ctx, const Tensor& x, const Tensor& w, double eps);
+
+// w f32 [n, k] -> trits in the layout that the CPU's kernels read. NaN or infinity is an
+// Error(kNumeric).
+TernaryWeight QuantizeTernary(Context& ctx, const Tensor& w, TernaryQuantizer quantizer);
+// Trits i8 [n, k] with values -1, 0, 1 and the multiplier of a checkpoint.
+TernaryWeight PackTernary(Context& ctx, const Tensor& trits, float multiplier);
+Tensor UnpackTernary(Context& ctx, const TernaryWeight& w);      // i8 [n, k]
+Tensor DequantizeTernary(Context& ctx, const TernaryWeight& w);  // f32 [n, k]
+
+// y [rows, n] = (q . trit) * (multiplier / scale) + bias [n] unless it is undefined.
+Tensor BitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w, const Tensor& bias = {});
+
+// Rotates the halves of each head of x [tokens, heads, head_dim] by its position's angles:
+// cos, sin [positions, head_dim / 2], positions i32 [tokens] (RoFormer, arXiv:2104.09864, in the
+// half-split order of GPT-NeoX).
+Tensor Rope(Context& ctx, const Tensor& x, const Tensor& cos, const Tensor& sin,
+            const Tensor& positions);
+
+// Causal grouped-query attention: q [batch, tokens, heads, head_dim]; k, v [batch, keys, kv_heads,
+// head_dim] with keys >= start + tokens; query i sees keys 0 .. start + i. -> [batch, tokens,
+// heads, head_dim]. Gradients need start == 0 and f32 keys and values.
+Tensor Attention(Context& ctx, const Tensor& q, const Tensor& k, const Tensor& v, float scale,
+                 int64_t start);
+
+// activation(gate) * up, of one shape.
+Tensor GatedMlp(Context& ctx, const Tensor& gate, const Tensor& up, Activation activation);
+
+}  // namespace tern::ops
