@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// How the CPU backend runs ops: for each line of cpu_ops.inc one function that tells whether it
+// takes a call's dtypes and strides, and one that computes. A family of ops is one source file.
+#pragma once
+
+#include "tern/base/thread_pool.h"
+#include "tern/core/backend.h"
+#include "tern/kernels/kernel_table.h"
+
+namespace tern::cpu {
+
+// What an op may use.
+struct Env {
+  const kernels::KernelTable& kernels;
+  ThreadPool& threads;
+  MemoryPool& pool;  // for workspaces, MemoryTag::kWorkspace
+};
+
+#define TERN_CPU_OP(op, supports)    \
+  bool supports(const OpCall& call); \
+  void Run##op(const Env& env, const OpCall& call);
+#include "tern/backends/cpu/cpu_ops.inc"
+#undef TERN_CPU_OP
+
+}  // namespace tern::cpu
