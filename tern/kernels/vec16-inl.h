@@ -68,6 +68,24 @@ HWY_INLINE V16 Mul(V16 a, V16 b) {
   return a;
 }
 
+HWY_INLINE V16 Sub(V16 a, V16 b) {
+  for (int p = 0; p < kParts; ++p) a.part[p] = hn::Sub(a.part[p], b.part[p]);
+  return a;
+}
+
+HWY_INLINE V16 Div(V16 a, V16 b) {
+  for (int p = 0; p < kParts; ++p) a.part[p] = hn::Div(a.part[p], b.part[p]);
+  return a;
+}
+
+// a > b ? a : b, so b where one is NaN.
+HWY_INLINE V16 Max(V16 a, V16 b) {
+  for (int p = 0; p < kParts; ++p) {
+    a.part[p] = hn::IfThenElse(hn::Gt(a.part[p], b.part[p]), a.part[p], b.part[p]);
+  }
+  return a;
+}
+
 // The 8, 4, 2, 1 tree.
 HWY_INLINE float Sum(V16 v) {
   HWY_ALIGN float lane[16];

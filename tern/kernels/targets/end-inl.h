@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tern/kernels/gemm/gemm-inl.h"
+#include "tern/kernels/math/math-inl.h"
 
 #define TERN_TABLE_NAME_(name) kTable_##name
 #define TERN_TABLE_NAME(name) TERN_TABLE_NAME_(name)
