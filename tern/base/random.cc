@@ -1,35 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "tern/base/random.h"
 
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
 
 #include "tern/base/check.h"
+#include "tern/base/portable_math.h"
 
 namespace tern {
 namespace {
 
 __extension__ using uint128 = unsigned __int128;
-
-// Natural logarithm of a positive normal number, from IEEE operations alone. With m in
-// [sqrt(1/2), sqrt(2)) and s = (m - 1) / (m + 1), log m = 2 (s + s^3/3 + s^5/5 + ...); the first
-// term left out is below 2e-18 relative.
-double Log(double x) {
-  const uint64_t bits = std::bit_cast<uint64_t>(x);
-  int exponent = static_cast<int>(bits >> 52) - 1023;
-  double m = std::bit_cast<double>((bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL);
-  if (m > 1.4142135623730951) {
-    m = m * 0.5;
-    ++exponent;
-  }
-  const double s = (m - 1.0) / (m + 1.0);
-  const double s2 = s * s;
-  double series = 0.0;
-  for (int k = 23; k >= 3; k -= 2) series = (series + 1.0 / k) * s2;
-  return exponent * 0.6931471805599453094 + 2.0 * (s + s * series);
-}
 
 template <size_t n>
 double Polynomial(const std::array<double, n>& coefficients, double x) {
@@ -100,7 +82,7 @@ double NormalQuantile(double p) {
     const double r = 0.180625 - q * q;
     return q * (Polynomial(kCentreNumerator, r) / Polynomial(kCentreDenominator, r));
   }
-  double r = std::sqrt(-Log(q < 0.0 ? p : 1.0 - p));
+  double r = std::sqrt(-PortableLog(q < 0.0 ? p : 1.0 - p));
   double x = 0.0;
   if (r <= 5.0) {
     r -= 1.6;
