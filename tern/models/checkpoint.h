@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Models as Hugging Face directories: config.json, model.safetensors (or shards with an index),
+// tokenizer.json. Reading takes the three forms of ternary weights that are in use (masters; uint8
+// with a weight_scale that multiplies, or that divides) and plain floats in f32, bf16 or f16; files
+// are mapped, and the pages of a tensor are let go once it is in memory. What is written loads in
+// transformers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tern/core/context.h"
+#include "tern/models/config.h"
+#include "tern/models/model.h"
+#include "tern/text/tokenizer.h"
+
+namespace tern {
+
+struct LoadOptions {
+  bool keep_masters = false;  // for training; else they are packed tensor by tensor
+  // Becomes ModelConfig::float_dtype: what floats are rounded to before each use.
+  DType float_dtype = DType::kF32;
+};
+
+struct LoadedModel {
+  std::unique_ptr<Model> model;
+  std::optional<Tokenizer> tokenizer;  // if the directory has a tokenizer.json
+  std::string path;
+};
+
+// Throws an Error that names file, tensor or key for whatever is missing, contradictory, of the
+// wrong shape or type, or not finite, and for a tokenizer that has more tokens than the model.
+LoadedModel LoadModel(Context& ctx, const std::string& path, const LoadOptions& options = {});
+
+enum class CheckpointForm : uint8_t {
+  kMasters,  // masters (autobitlinear, online), or the weights of a plain model
+  kPacked,   // uint8 trits and f32 weight_scale, the very multiplier (autobitlinear, offline)
+};
+
+struct SaveOptions {
+  CheckpointForm form = CheckpointForm::kMasters;
+  // Of floats and masters; none: the model's float_dtype.
+  std::optional<DType> float_dtype;
+  uint64_t max_shard_bytes = uint64_t{5} << 30;
+  const Tokenizer* tokenizer = nullptr;  // written along as tokenizer.json
+  bool replace = false;                  // whether a directory at the path may give way
+};
+
+// Writes the directory as a whole or not at all. Masters of a packed model, and a packed form of a
+// plain one, are an Error.
+void SaveModel(Context& ctx, const Model& model, const std::string& directory,
+               const SaveOptions& options);
+
+}  // namespace tern

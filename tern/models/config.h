@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// What a model is: its family, dimensions and kind of weights. Read from a Hugging Face config.json
+// and written as one that transformers loads. Every value is checked when it is read; an Error
+// names the file, the key and what would mend it.
+//
+// Tern's own keys stand in an object "tern", which transformers ignores:
+//   "tern": {"quantizer": "absmean" | "sign"}   of masters; absmean when missing
+// A configuration without quantization_config is a model of plain float weights, as transformers
+// runs it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tern/core/backend.h"
+#include "tern/core/dtype.h"
+#include "tern/io/json_file.h"
+#include "tern/nn/linear.h"
+
+namespace tern {
+
+// A line of models.inc.
+struct ModelFamily {
+  std::string_view model_type;    // config.json's model_type
+  std::string_view architecture;  // and its architectures[0]
+  bool sub_norms = false;         // attn_sub_norm and ffn_sub_norm
+  Activation activation = Activation::kSilu;
+  double rope_theta = 10000.0;
+  double rms_norm_eps = 1e-6;
+};
+
+std::span<const ModelFamily> ModelFamilies();
+// Error(kUnsupported) that lists the families when there is none of this model_type; `place` is
+// what the message calls the file.
+const ModelFamily& FindModelFamily(std::string_view model_type, const std::string& place);
+
+// How the projections' weights lie in a checkpoint's files.
+enum class StoredWeights : uint8_t {
+  kFloat,             // masters or plain weights
+  kPackedMultiplies,  // uint8, weight_scale is the multiplier (autobitlinear, offline)
+  kPackedDivides,     // uint8, weight_scale is 1 / multiplier (bitlinear)
+};
+
+struct ModelConfig {
+  std::string family = "bitnet";  // model_type
+  int64_t vocab_size = 0;
+  int64_t hidden_size = 0;
+  int64_t intermediate_size = 0;
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t max_positions = 2048;
+  double rope_theta = 500000.0;
+  double rms_norm_eps = 1e-5;
+  Activation activation = Activation::kRelu2;
+  bool sub_norms = true;
+  bool tie_embeddings = true;
+  bool attention_bias = false;
+  bool mlp_bias = false;
+  nn::WeightKind weights = nn::WeightKind::kTernary;
+  TernaryQuantizer quantizer = TernaryQuantizer::kAbsMean;
+  // The type that masters and floats are rounded to before each use, and then written in. Not read
+  // from config.json: a checkpoint of narrow floats is exact in f32.
+  DType float_dtype = DType::kF32;
+  std::optional<int32_t> bos;
+  std::vector<int32_t> eos;
+  std::optional<int32_t> pad;
+
+  // Of the file that was read; a model made afresh has masters.
+  StoredWeights stored = StoredWeights::kFloat;
+};
+
+// Error(kInvalidFile) that names `place` and the key for dimensions that are missing, not positive
+// or contradict each other. The readers below have called it.
+void CheckModelConfig(const ModelConfig& config, const std::string& place);
+
+ModelConfig ReadModelConfig(const std::string& path);  // of a config.json
+// From a JSON object with config.json's keys, alone or inside another configuration.
+ModelConfig ParseModelConfig(const JsonObject& json);
+
+// Trainable elements: projections (of which ternary, if the model is), embeddings, norms, biases.
+int64_t ParameterCount(const ModelConfig& config);
+
+}  // namespace tern

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// The transformer block of BitNet and Llama: norm, grouped-query attention with rotary positions,
+// residual; norm, gated MLP, residual. BitNet has a sub-norm more in front of o_proj and of
+// down_proj. Modules are const to run: any number of threads may, each with its own cache.
+//
+// Rows are [batch * tokens, ...], batch-major, throughout.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "tern/core/context.h"
+#include "tern/core/tensor.h"
+#include "tern/nn/kv_cache.h"
+#include "tern/nn/linear.h"
+#include "tern/nn/norm.h"
+#include "tern/nn/rope_table.h"
+
+namespace tern::nn {
+
+// What one forward pass shares over its blocks.
+struct Pass {
+  int64_t batch = 1;
+  int64_t tokens = 0;
+  int64_t start = 0;  // position of the first token
+  Tensor positions;   // i32 [batch * tokens]
+  const RopeTable* rope = nullptr;
+  KvCache* cache = nullptr;      // none: the pass sees its own tokens alone
+  DType kv_dtype = DType::kF32;  // to which keys and values are rounded; the cache's, if any
+};
+
+struct AttentionShape {
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+};
+
+class Attention {
+ public:
+  struct Parts {
+    Projection q, k, v, o;
+    std::optional<RmsNorm> sub_norm;
+  };
+  Attention(AttentionShape shape, Parts parts);
+
+  // x: the normed input of q, k and v -> [rows, hidden]
+  Tensor Forward(Context& ctx, const Features& x, const Pass& pass, int64_t layer) const;
+
+  const Parts& parts() const { return parts_; }
+  void Pack(Context& ctx);
+
+ private:
+  AttentionShape shape_;
+  Parts parts_;
+};
+
+class GatedMlp {
+ public:
+  struct Parts {
+    Projection gate, up, down;
+    std::optional<RmsNorm> sub_norm;
+  };
+  GatedMlp(Activation activation, Parts parts);
+
+  // x: the normed input of gate and up -> [rows, hidden]
+  Tensor Forward(Context& ctx, const Features& x) const;
+
+  const Parts& parts() const { return parts_; }
+  void Pack(Context& ctx);
+
+ private:
+  Activation activation_;
+  Parts parts_;
+};
+
+class Block {
+ public:
+  Block(RmsNorm input_norm, Attention attention, RmsNorm mlp_norm, GatedMlp mlp);
+
+  Tensor Forward(Context& ctx, const Tensor& x, const Pass& pass, int64_t layer) const;
+
+  const RmsNorm& input_norm() const { return input_norm_; }
+  const Attention& attention() const { return attention_; }
+  const RmsNorm& mlp_norm() const { return mlp_norm_; }
+  const GatedMlp& mlp() const { return mlp_; }
+  void Pack(Context& ctx);
+
+ private:
+  RmsNorm input_norm_;
+  Attention attention_;
+  RmsNorm mlp_norm_;
+  GatedMlp mlp_;
+};
+
+}  // namespace tern::nn
