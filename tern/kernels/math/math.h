@@ -7,7 +7,7 @@
 //   Exp      float 1, double 1; subnormal results included. Overflow gives infinity
 //   Log      float 0.51, double 1
 //   Pow      double, x > 0: 1.5 + 2 |y ln x|
-//   Sin, Cos double, |x| <= kMaxAngle: 1.5; float 0.51
+//   Sin, Cos double, |x| <= kMaxAngle: 2; float 0.51
 //   Sigmoid  float 2.5 while x > -87; below, the error is at most 2^-125. Silu: likewise, times x
 //
 // What a vector target's loop may call is inlined by force: then such loops vectorize. math-inl.h
@@ -126,10 +126,11 @@ inline double ReduceAngle(double x, int64_t* quadrant) {
   const double shifted = x * 0x1.45f306dc9c883p-1 + kRound;
   const double n = shifted - kRound;
   *quadrant = std::bit_cast<int64_t>(shifted) - std::bit_cast<int64_t>(kRound);
-  double r = x - n * 0x1.921fb5p+0;
-  r -= n * 0x1.110b46p-26;
-  r -= n * 0x1.1a6263p-54;
-  return r - n * 0x1.8a2e03707344ap-81;
+  const double exact = (x - n * 0x1.921fb5p+0) - n * 0x1.110b46p-26;
+  const double third = n * 0x1.1a6263p-54;
+  const double high = exact - third;
+  const double low = ((exact - high) - third) - n * 0x1.8a2e03707344ap-81;
+  return high + low;
 }
 
 // sin (odd) or cos of the reduced angle by Taylor's series; the rest is below 2^-60.
