@@ -62,25 +62,26 @@ void Tape::AddNode(std::span<const Tensor* const> inputs, std::span<Tensor* cons
   nodes_.push_back(node);
 }
 
-// The first gradient of a variable is kept as it is, since most have one alone. Adding to it in
-// place is safe only if no other handle sees its elements.
+// The first gradient of a variable is kept as it is, since most have one alone; a leaf's is made
+// its own. Adding in place is safe only if no other handle sees the elements and none of them
+// stands for several (a broadcast).
 void Tape::Accumulate(int32_t index, Tensor gradient) {
   Variable& variable = variables_[index];
   TERN_CHECK(gradient.shape() == variable.shape && gradient.dtype() == variable.dtype);
   const bool is_leaf = static_cast<size_t>(index) < leaves_;
   if (!variable.gradient.defined()) {
     if (is_leaf && !(gradient.unique() && gradient.is_contiguous())) {
-      variable.gradient = ctx_.EmptyLike(gradient, gradient.shape(), gradient.dtype());
+      Tensor own = ctx_.EmptyLike(gradient, gradient.shape(), gradient.dtype());
       const Tensor* in[] = {&gradient};
-      const Tensor* out[] = {&variable.gradient};
+      const Tensor* out[] = {&own};
       ctx_.Run({.op = Op::kCopy, .inputs = in, .outputs = out});
-    } else {
-      variable.gradient = std::move(gradient);
+      gradient = std::move(own);
     }
+    variable.gradient = std::move(gradient);
     return;
   }
   Tensor sum = variable.gradient;
-  const bool in_place = is_leaf || variable.gradient.use_count() == 2;
+  const bool in_place = variable.gradient.use_count() == 2 && variable.gradient.is_contiguous();
   if (!in_place) sum = ctx_.EmptyLike(gradient, gradient.shape(), gradient.dtype());
   const Tensor* in[] = {&variable.gradient, &gradient};
   const Tensor* out[] = {&sum};

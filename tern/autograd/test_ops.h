@@ -3,8 +3,9 @@
 // calls by itself, and ops of the test's own that record their gradients.
 #pragma once
 
-#include <cmath>
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "tern/autograd/tape.h"
 #include "tern/backends/mock/mock_backend.h"
@@ -58,7 +59,7 @@ struct TapeContext {
     ctx.AddBackend(std::move(backend));
   }
 
-  Tensor Values(const Shape& shape, std::initializer_list<double> values) {
+  Tensor Values(const Shape& shape, const std::vector<double>& values) {
     Tensor tensor = ctx.Empty(shape, DType::kF64);
     TERN_CHECK(tensor.elements() == static_cast<int64_t>(values.size()));
     std::copy(values.begin(), values.end(), tensor.data<double>());
