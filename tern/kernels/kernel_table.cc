@@ -13,7 +13,7 @@ namespace tern::kernels {
 
 std::vector<Target> ListTargets(const CpuFeatures& cpu) {
   return {
-#define TERN_TARGET(name, requirement) Target{#name, requirement, &kTable_##name},
+#define TERN_TARGET(name, requirement) Target{#name, requirement, #requirement, &kTable_##name},
 #include "tern/kernels/targets.inc"
 #undef TERN_TARGET
   };

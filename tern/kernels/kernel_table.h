@@ -21,7 +21,8 @@ struct KernelTable {
 
 struct Target {
   const char* name;
-  bool supported;  // by this CPU and its operating system
+  bool supported;     // by this CPU and its operating system
+  const char* needs;  // the condition of targets.inc, in words of CpuFeatures
   const KernelTable* table;
 };
 

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#include "tools/tern/command.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+
+#include "tern/backends/cpu/cpu_backend.h"
+#include "tern/base/cpu_topology.h"
+#include "tern/base/error.h"
+#include "tern/base/settings.h"
+
+namespace tern::cli {
+
+CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& summary,
+                     const std::string& text, const std::string& examples) {
+  CLI::App* command = app.add_subcommand(name, summary + ".\n\n" + text + "\n");
+  command->group("Commands");
+  command->footer("Examples:\n" + examples);
+  return command;
+}
+
+void AddCommonOptions(CLI::App* command, CommonOptions* options) {
+  command->add_flag("--json", options->json, "One JSON object on stdout, nothing else there");
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads (default: TERN_THREADS, else the usable cores)")
+      ->check(CLI::Range(1, kMaxThreads).description(""))
+      ->type_name("N");
+  command
+      ->add_option("--memory-limit", options->memory_limit_bytes,
+                   "Most memory for weights, cache and workspaces, e.g. 800M or 2G")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("SIZE");
+}
+
+void AddModelArgument(CLI::App* command, std::string* model) {
+  command
+      ->add_option("MODEL", *model,
+                   "A Hugging Face directory, or the name of a model that\n"
+                   "comes with Tern: tern-stories")
+      ->required()
+      ->type_name("");
+}
+
+int ThreadCount(const CommonOptions& options) {
+  if (options.threads > 0) return options.threads;
+  const Settings settings = ReadSettings();
+  return settings.threads > 0 ? settings.threads : CpuTopology::Detect().usable_cores();
+}
+
+std::unique_ptr<Context> MakeContext(const CommonOptions& options, std::string_view cpu_target) {
+  const std::string target =
+      cpu_target.empty() ? ReadSettings().cpu_target : std::string(cpu_target);
+  ContextOptions context_options;
+  context_options.threads = ThreadCount(options);
+  context_options.log = [](LogLevel level, std::string_view message) {
+    fmt::print(stderr, "tern: {}{}\n", level == LogLevel::kWarning ? "warning: " : "", message);
+  };
+  auto ctx = std::make_unique<Context>(std::move(context_options));
+  MemoryPoolOptions pool;
+  pool.byte_limit = options.memory_limit_bytes;
+  ctx->AddBackend(std::make_unique<CpuBackend>(target, pool));
+  return ctx;
+}
+
+std::vector<int32_t> ParseIds(std::string_view text, std::string_view option) {
+  constexpr std::string_view kSeparators = ", \t\r\n";
+  std::vector<int32_t> ids;
+  while (true) {
+    const size_t start = text.find_first_not_of(kSeparators);
+    if (start == std::string_view::npos) break;
+    const size_t end = std::min(text.find_first_of(kSeparators, start), text.size());
+    const std::string_view word = text.substr(start, end - start);
+    int32_t id = 0;
+    const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || rest != word.data() + word.size() || id < 0) {
+      Fail(ErrorKind::kInvalidArgument, "{} takes token ids like 1,2,3; \"{}\" is none", option,
+           word);
+    }
+    ids.push_back(id);
+    text.remove_prefix(end);
+  }
+  if (ids.empty())
+    Fail(ErrorKind::kInvalidArgument, "{} names no token; give ids like 1,2,3", option);
+  return ids;
+}
+
+std::string IdsText(const std::vector<int32_t>& ids) {
+  return fmt::format("{}", fmt::join(ids, ","));
+}
+
+std::string BytesText(double bytes) {
+  const char* const units[] = {"B", "kB", "MB", "GB", "TB"};
+  size_t unit = 0;
+  while (bytes >= 999.5 && unit + 1 < std::size(units)) {
+    bytes /= 1000;
+    ++unit;
+  }
+  return unit == 0 || bytes >= 99.5 ? fmt::format("{:.0f} {}", bytes, units[unit])
+                                    : fmt::format("{:.1f} {}", bytes, units[unit]);
+}
+
+std::string CountText(int64_t count) {
+  std::string text = fmt::format("{}", count);
+  for (size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, 1, ',');
+  return text;
+}
+
+void PrintJson(const nlohmann::ordered_json& object) {
+  Print(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+void Print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    Fail(ErrorKind::kIo, "cannot write to standard output: {}", std::strerror(errno));
+  }
+}
+
+}  // namespace tern::cli

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// What the sub-commands of `tern` share: how one is declared, the options that all take, the
+// Context that they run in, and how they print.
+//
+// Contract of every command: results go to stdout, with --json exactly one JSON object and nothing
+// else; progress and messages go to stderr. A tern::Error ends the program with one line on stderr
+// and exit status 1, wrong usage with 2.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tern/core/context.h"
+
+namespace tern::cli {
+
+// Text beyond this is not read whole: a prompt or a file to tokenize is text that people wrote.
+inline constexpr size_t kMaxTextBytes = size_t{1} << 30;
+
+struct CommonOptions {
+  bool json = false;
+  int threads = 0;                  // 0: TERN_THREADS, else as many as usable cores
+  uint64_t memory_limit_bytes = 0;  // 0: none
+};
+
+// Runs the chosen sub-command and returns the exit status.
+using Runner = std::function<int()>;
+
+// Declares a sub-command: its line in the list of commands, the text that its --help opens with,
+// and examples, which end it.
+CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& summary,
+                     const std::string& text, const std::string& examples);
+
+// --json, --threads and --memory-limit.
+void AddCommonOptions(CLI::App* command, CommonOptions* options);
+
+// The required argument MODEL.
+void AddModelArgument(CLI::App* command, std::string* model);
+
+// Makes *run call the function with the options, once the command line has chosen the command.
+template <typename Options>
+void RunWith(CLI::App* command, Runner* run, std::shared_ptr<Options> options,
+             int (*function)(const Options&)) {
+  command->callback(
+      [run, options, function] { *run = [options, function] { return function(*options); }; });
+}
+
+// Threads and the CPU backend as the options and the environment say; warnings go to stderr.
+// `cpu_target` forces a target by name, over TERN_CPU.
+std::unique_ptr<Context> MakeContext(const CommonOptions& options,
+                                     std::string_view cpu_target = {});
+
+// The threads that MakeContext uses.
+int ThreadCount(const CommonOptions& options);
+
+// "1,2,3" (also with spaces) to ids. Error(kInvalidArgument) that names `option`.
+std::vector<int32_t> ParseIds(std::string_view text, std::string_view option);
+// "1,2,3"
+std::string IdsText(const std::vector<int32_t>& ids);
+
+// "3.2 MB": powers of 1000, as disks and downloads are sold.
+std::string BytesText(double bytes);
+// "12,345,678"
+std::string CountText(int64_t count);
+
+// One JSON object and a line feed on stdout. Strings that are not UTF-8 are repaired with U+FFFD.
+void PrintJson(const nlohmann::ordered_json& object);
+// Text on stdout, at once.
+void Print(std::string_view text);
+
+}  // namespace tern::cli
