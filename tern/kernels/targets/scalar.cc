@@ -2,6 +2,7 @@
 // The reference target: plain loops, the definition of every result.
 #include "tern/kernels/gemm/reference.h"
 #include "tern/kernels/kernel_table.h"
+#include "tern/kernels/ternary/reference.h"
 
 namespace tern::kernels {
 
@@ -9,7 +10,15 @@ extern const KernelTable kTable_scalar;
 const KernelTable kTable_scalar = {
     .target = "scalar",
     .gemm = {.dot_rows = reference::DotRows},
-    .ternary = {},
+    .ternary = {.dots = reference::Dots,
+                .bit_linear = reference::BitLinear,
+                .quantize_rows = reference::QuantizeRows,
+                .dequantize_rows = reference::DequantizeRows,
+                .sum_weight_chunk = SumWeightChunk,
+                .quantize_panels = reference::QuantizePanels,
+                .pack_panels = reference::PackPanels,
+                .unpack_panels = reference::UnpackPanels,
+                .dequantize_panels = reference::DequantizePanels},
 };
 
 }  // namespace tern::kernels

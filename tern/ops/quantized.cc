@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// Quantizers, ternary weights and BitLinear, with the straight-through estimator.
+#include <fmt/core.h>
+
+#include "tern/autograd/tape.h"
+#include "tern/ops/call.h"
+#include "tern/ops/ops.h"
+#include "tern/ops/transformer.h"
+#include "tern/pack/ternary_layout.h"
+
+namespace tern::ops {
+namespace {
+
+using internal::Refuse;
+using internal::Run;
+
+// Rows of int8 with nothing in them yet.
+QuantRows EmptyRows(Context& ctx, const Tensor& like, int64_t rows, int64_t k) {
+  return {.q = ctx.EmptyLike(like, {rows, QuantRowStride(k)}, DType::kI8),
+          .scale = ctx.EmptyLike(like, {rows}, DType::kF32),
+          .sum = ctx.EmptyLike(like, {rows}, DType::kI32),
+          .k = k,
+          .surrogate = {}};
+}
+
+// One element that stands for [rows, k] floats.
+Tensor MakeSurrogate(Context& ctx, const QuantRows& rows) {
+  return ctx.EmptyLike(rows.q, {1}, DType::kF32).Broadcast({rows.rows(), rows.k});
+}
+
+void RequireRows(std::string_view op, const Tensor& x,
+                 std::initializer_list<const Tensor*> operands) {
+  for (const Tensor* operand : operands) {
+    if (!operand->defined()) Refuse(op, operands, "an operand is undefined");
+    if (operand->dtype() != DType::kF32) Refuse(op, operands, "operands must be f32");
+  }
+  if (x.rank() == 0) Refuse(op, operands, "rows need at least one axis");
+  const int64_t k = x.dim(-1);
+  if (k < 1 || k > kMaxTernaryColumns) {
+    Refuse(op, operands, "the last axis must have 1 to 65536 elements");
+  }
+}
+
+// x as [rows, k] with contiguous columns.
+Tensor AsRows(Context& ctx, const Tensor& x) {
+  const int64_t k = x.dim(-1);
+  const Shape shape = {x.elements() / k, k};
+  const Tensor plain = x.Detached();
+  if (plain.CanReshape(shape)) {
+    const Tensor rows = plain.Reshaped(shape);
+    if (rows.stride(1) == 1) return rows;
+  }
+  return Contiguous(ctx, plain).Reshaped(shape);
+}
+
+TernaryAttrs MakeAttrs(std::string_view op, const Tensor& w, DType dtype) {
+  if (!w.defined() || w.dtype() != dtype || w.rank() != 2) {
+    Refuse(op, {&w},
+           dtype == DType::kF32 ? "weights must be f32 [n, k]" : "trits must be i8 [n, k]");
+  }
+  if (w.dim(1) < 1 || w.dim(1) > kMaxTernaryColumns || w.dim(0) < 1) {
+    Refuse(op, {&w}, "ternary weights need n >= 1 and 1 <= k <= 65536");
+  }
+  return {.n = w.dim(0), .k = w.dim(1), .layout = static_cast<uint8_t>(TernaryLayout::kPanels2Bit)};
+}
+
+TernaryWeight EmptyWeight(Context& ctx, const Tensor& like, const TernaryAttrs& attrs) {
+  return {.panels = ctx.EmptyLike(like, {PanelsBytes(attrs.n, attrs.k)}, DType::kU8),
+          .multiplier = ctx.EmptyLike(like, {1}, DType::kF32),
+          .attrs = attrs,
+          .latent = {}};
+}
+
+// [m, n] = a times b, either transposed.
+Tensor Gemm(Context& ctx, const Tensor& a, const Tensor& b, const GemmAttrs& attrs) {
+  const int64_t m = a.dim(attrs.transpose_a ? 1 : 0);
+  const int64_t n = b.dim(attrs.transpose_b ? 0 : 1);
+  const Tensor y = ctx.EmptyLike(a, {m, n}, a.dtype());
+  const Tensor a3 = a.Reshaped({1, a.dim(0), a.dim(1)});
+  const Tensor b3 = b.Reshaped({1, b.dim(0), b.dim(1)});
+  const Tensor y3 = y.Reshaped({1, m, n});
+  Run(ctx, Op::kGemm, {&a3, &b3}, {&y3}, attrs);
+  return y;
+}
+
+Tensor DequantizeRows(Context& ctx, const QuantRows& x) {
+  const Tensor y = ctx.EmptyLike(x.q, {x.rows(), x.k}, DType::kF32);
+  Run(ctx, Op::kDequantizeRows, {&x.q, &x.scale}, {&y});
+  return y;
+}
+
+// The backward pass of BitLinear; inputs are the rows' surrogate, the latent weights, the bias.
+void BitLinearGradient(GradientPass& pass, const QuantRows& x, const TernaryWeight& w) {
+  Context& ctx = pass.ctx();
+  const Tensor dy = Contiguous(ctx, pass.OutputGradient());
+  if (pass.Needs(0)) pass.Add(0, Gemm(ctx, dy, DequantizeTernary(ctx, w), {}));
+  if (pass.Needs(1)) pass.Add(1, Gemm(ctx, dy, DequantizeRows(ctx, x), {.transpose_a = true}));
+  if (pass.Needs(2)) {
+    const Tensor sum = ctx.EmptyLike(dy, {1, dy.dim(1)}, dy.dtype());
+    Run(ctx, Op::kSumAxis, {&dy}, {&sum}, AxisAttrs{0});
+    pass.Add(2, sum.Reshaped({dy.dim(1)}));
+  }
+}
+
+}  // namespace
+
+QuantRows QuantizeRows(Context& ctx, const Tensor& x) {
+  RequireRows("QuantizeRows", x, {&x});
+  const Tensor rows = AsRows(ctx, x);
+  QuantRows out = EmptyRows(ctx, x, rows.dim(0), rows.dim(1));
+  Run(ctx, Op::kQuantizeRows, {&rows}, {&out.q, &out.scale, &out.sum});
+  if (x.link().tape != nullptr) {
+    out.surrogate = MakeSurrogate(ctx, out);
+    RecordBackward({&x}, {&out.surrogate}, [shape = x.shape()](GradientPass& pass) {
+      pass.Add(0, Contiguous(pass.ctx(), pass.OutputGradient()).Reshaped(shape));
+    });
+  }
+  return out;
+}
+
+QuantRows RmsNormQuantize(Context& ctx, const Tensor& x, const Tensor& w, double eps) {
+  RequireRows("RmsNormQuantize", x, {&x, &w});
+  if (w.shape() != Shape{x.dim(-1)}) Refuse("RmsNormQuantize", {&x, &w}, "the weight must be [k]");
+  const Tensor rows = Contiguous(ctx, x.Detached()).Reshaped({x.elements() / x.dim(-1), x.dim(-1)});
+  QuantRows out = EmptyRows(ctx, x, rows.dim(0), rows.dim(1));
+  const Tensor* inputs[] = {&rows, &w};
+  const Tensor* outputs[] = {&out.q, &out.scale, &out.sum};
+  const OpCall call = {
+      .op = Op::kRmsNormQuantize, .inputs = inputs, .outputs = outputs, .attrs = NormAttrs{eps}};
+  if (!ctx.backend(x.device()).Supports(call)) return QuantizeRows(ctx, RmsNorm(ctx, x, w, eps));
+  ctx.Run(call);
+  if (LinkedTape(std::initializer_list<const Tensor*>{&x, &w}) != nullptr) {
+    out.surrogate = MakeSurrogate(ctx, out);
+    RecordBackward({&x, &w}, {&out.surrogate},
+                   [shape = x.shape(), rows, w = w.Detached(), eps](GradientPass& pass) {
+                     Context& c = pass.ctx();
+                     const Tensor dy = Contiguous(c, pass.OutputGradient());
+                     const Tensor dx = c.EmptyLike(rows, rows.shape(), rows.dtype());
+                     const Tensor dw = c.EmptyLike(w, w.shape(), w.dtype());
+                     Run(c, Op::kRmsNormGrad, {&rows, &w, &dy}, {&dx, &dw}, NormAttrs{eps});
+                     pass.Add(0, dx.Reshaped(shape));
+                     pass.Add(1, dw);
+                   });
+  }
+  return out;
+}
+
+TernaryWeight QuantizeTernary(Context& ctx, const Tensor& w, TernaryQuantizer quantizer) {
+  TernaryAttrs attrs = MakeAttrs("QuantizeTernary", w, DType::kF32);
+  attrs.quantizer = quantizer;
+  TernaryWeight out = EmptyWeight(ctx, w, attrs);
+  const Tensor plain = Contiguous(ctx, w.Detached());
+  Run(ctx, Op::kQuantizeTernary, {&plain}, {&out.panels, &out.multiplier}, attrs);
+  if (w.link().tape != nullptr) out.latent = w;
+  return out;
+}
+
+TernaryWeight PackTernary(Context& ctx, const Tensor& trits, float multiplier) {
+  const TernaryAttrs attrs = MakeAttrs("PackTernary", trits, DType::kI8);
+  TernaryWeight out = EmptyWeight(ctx, trits, attrs);
+  Run(ctx, Op::kFill, {}, {&out.multiplier}, ScalarAttrs{multiplier});
+  const Tensor plain = Contiguous(ctx, trits);
+  Run(ctx, Op::kPackTernary, {&plain}, {&out.panels}, attrs);
+  return out;
+}
+
+Tensor UnpackTernary(Context& ctx, const TernaryWeight& w) {
+  const Tensor trits = ctx.EmptyLike(w.panels, {w.attrs.n, w.attrs.k}, DType::kI8);
+  Run(ctx, Op::kUnpackTernary, {&w.panels}, {&trits}, w.attrs);
+  return trits;
+}
+
+Tensor DequantizeTernary(Context& ctx, const TernaryWeight& w) {
+  const Tensor y = ctx.EmptyLike(w.panels, {w.attrs.n, w.attrs.k}, DType::kF32);
+  Run(ctx, Op::kDequantizeTernary, {&w.panels, &w.multiplier}, {&y}, w.attrs);
+  return y;
+}
+
+Tensor BitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w, const Tensor& bias) {
+  if (x.k != w.attrs.k) {
+    Refuse("BitLinear", {&x.q, &w.panels},
+           fmt::format("the rows have {} columns and the weights [{}, {}]", x.k, w.attrs.n,
+                       w.attrs.k));
+  }
+  if (bias.defined() && (bias.dtype() != DType::kF32 || bias.shape() != Shape{w.attrs.n})) {
+    Refuse("BitLinear", {&x.q, &w.panels, &bias},
+           fmt::format("the bias must be f32 [{}]", w.attrs.n));
+  }
+  Tensor y = ctx.EmptyLike(x.q, {x.rows(), w.attrs.n}, DType::kF32);
+  Run(ctx, Op::kBitLinear, {&x.q, &x.scale, &x.sum, &w.panels, &w.multiplier, &bias}, {&y},
+      w.attrs);
+  if (LinkedTape(std::initializer_list<const Tensor*>{&x.surrogate, &w.latent, &bias}) != nullptr) {
+    QuantRows rows = x;
+    rows.surrogate = {};
+    TernaryWeight weight = w;
+    weight.latent = {};
+    RecordBackward({&x.surrogate, &w.latent, &bias}, {&y},
+                   [rows, weight](GradientPass& pass) { BitLinearGradient(pass, rows, weight); });
+  }
+  return y;
+}
+
+}  // namespace tern::ops
