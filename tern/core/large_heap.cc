@@ -3,30 +3,7 @@
 
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define TERN_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TERN_ASAN 1
-#endif
-#endif
-#ifdef TERN_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
-
 namespace tern::internal {
-
-void PoisonMemory([[maybe_unused]] void* memory, [[maybe_unused]] size_t bytes) noexcept {
-#ifdef TERN_ASAN
-  __asan_poison_memory_region(memory, bytes);
-#endif
-}
-
-void UnpoisonMemory([[maybe_unused]] void* memory, [[maybe_unused]] size_t bytes) noexcept {
-#ifdef TERN_ASAN
-  __asan_unpoison_memory_region(memory, bytes);
-#endif
-}
 
 // A segment is this header, its blocks without a gap, and an end mark: a header never free.
 struct alignas(kBlockAlignment) LargeHeap::Segment {

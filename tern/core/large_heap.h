@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "tern/core/poison.h"
 #include "tern/core/slab_source.h"
 
 namespace tern::internal {
@@ -25,8 +26,9 @@ struct alignas(kBlockAlignment) BlockHeader {
   Slab* slab;           // of a small block
   uint16_t size_class;  // or kLargeClass
   uint8_t tag;          // MemoryTag while allocated
+  bool heap_free;       // the heap's: the block lies in one of its bins
+  uint32_t depth;       // in a thread's bin: how many blocks there are from this one on
   // The heap's.
-  bool heap_free;           // the block lies in a bin of the heap
   size_t total_bytes;       // with this header; constant while the block is not in the heap
   size_t prev_total_bytes;  // of the block before it in memory; 0 for a segment's first
   BlockHeader* prev;        // in a bin
@@ -35,10 +37,6 @@ struct alignas(kBlockAlignment) BlockHeader {
   size_t payload_bytes() const { return total_bytes - sizeof(BlockHeader); }
 };
 static_assert(sizeof(BlockHeader) == kBlockAlignment);
-
-// Under AddressSanitizer: forbids or allows access to memory. Nothing otherwise.
-void PoisonMemory(void* memory, size_t bytes) noexcept;
-void UnpoisonMemory(void* memory, size_t bytes) noexcept;
 
 // Bins of similar size: eight to each power of two, from 4 KiB.
 inline constexpr int kMinHeapShift = 12;

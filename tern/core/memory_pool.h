@@ -45,8 +45,10 @@ struct MemoryTagStats {
 // Blocks count with the bytes that they occupy, without their headers. Exact where no other thread
 // is inside the pool at the moment.
 struct MemoryStats {
-  size_t live_bytes = 0;    // in blocks that were allocated and not released
-  size_t peak_bytes = 0;    // the most ever in use, small blocks counted by the slab
+  size_t live_bytes = 0;  // in blocks that were allocated and not released
+  // The most ever in use, small blocks counted by the slab. Exact for one thread; each further
+  // one may add 8 MiB.
+  size_t peak_bytes = 0;
   size_t cached_bytes = 0;  // held from the system, but not live
   size_t system_bytes = 0;  // held from the system
   uint64_t allocations = 0;

@@ -12,6 +12,10 @@ namespace {
 constexpr size_t kMinGrowthBytes = size_t{1} << 20;
 constexpr size_t kMaxGrowthBytes = size_t{64} << 20;
 
+// By how much a thread's use may be less than what the pool knows of it. Pairs of every size that
+// is kept at hand stay below.
+constexpr int64_t kMaxUnpublishedBytes = kMaxFrontBytes;
+
 }  // namespace
 
 void PoolCore::Link(ThreadCache* cache) {
@@ -36,15 +40,19 @@ void PoolCore::Detach(ThreadCache* cache) {
     return;
   }
   FlushAllLocked(cache);
+  Publish(cache);
   for (auto& place : cache->front) {
     if (BlockHeader* block = place.exchange(nullptr, std::memory_order_acquire)) {
       heap_->Put(block);
     }
   }
   for (int t = 0; t < kMemoryTagCount; ++t) {
-    shared_.tags[t].live_bytes.Add(cache->tags[t].live_bytes.get());
-    shared_.tags[t].allocations.Add(cache->tags[t].allocations.get());
-    shared_.tags[t].releases.Add(cache->tags[t].releases.get());
+    TagCounters& to = shared_.tags[t];
+    const TagCounters& from = cache->tags[t];
+    to.allocated_bytes.Add(from.allocated_bytes.get());
+    to.released_bytes.Add(from.released_bytes.get());
+    to.allocations.Add(from.allocations.get());
+    to.releases.Add(from.releases.get());
   }
   (cache->prev != nullptr ? cache->prev->next : caches_) = cache->next;
   if (cache->next != nullptr) {
@@ -66,9 +74,21 @@ void PoolCore::Close() {
   heap_.reset();
 }
 
-void PoolCore::Charge(size_t bytes) {
-  const size_t used = used_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  size_t peak = peak_bytes_.load(std::memory_order_relaxed);
+// A locked instruction costs as much as all the rest of a pair, so a thread publishes what it uses
+// only when that passes what it has published, or falls far behind.
+void PoolCore::Charge(ThreadCache* cache, int64_t bytes) {
+  cache->used_bytes += bytes;
+  const int64_t unpublished = cache->used_bytes - cache->published_bytes;
+  if (unpublished > 0 || -unpublished > kMaxUnpublishedBytes) [[unlikely]] {
+    Publish(cache);
+  }
+}
+
+void PoolCore::Publish(ThreadCache* cache) {
+  const int64_t change = cache->used_bytes - cache->published_bytes;
+  cache->published_bytes = cache->used_bytes;
+  const int64_t used = used_bytes_.fetch_add(change, std::memory_order_relaxed) + change;
+  int64_t peak = peak_bytes_.load(std::memory_order_relaxed);
   while (used > peak && !peak_bytes_.compare_exchange_weak(peak, used, std::memory_order_relaxed)) {
   }
 }
@@ -94,21 +114,19 @@ void PoolCore::Refill(ThreadCache* cache, int size_class, size_t bytes) {
   std::lock_guard lock(mutex_);
   ThreadCache::Bin& bin = cache->bins[size_class];
   const uint32_t batch = BatchCount(size_class);
-  while (bin.count < batch) {
+  while (bin.count() < batch) {
     Slab* slab = slabs_[size_class];
     if (slab == nullptr) {
-      if (bin.count > 0) {
+      if (bin.head != nullptr) {
         return;  // a new slab only when there is nothing else
       }
       slab = MakeSlab(cache, size_class, bytes);
     }
-    while (bin.count < batch && slab->free != nullptr) {
+    while (bin.count() < batch && slab->free != nullptr) {
       BlockHeader* block = slab->free;
       slab->free = block->next;
       --slab->free_count;
-      block->next = bin.head;
-      bin.head = block;
-      ++bin.count;
+      bin.Push(block);
     }
     if (slab->free == nullptr) {
       UnlinkSlab(slab, size_class);
@@ -121,7 +139,7 @@ Slab* PoolCore::MakeSlab(ThreadCache* cache, int size_class, size_t bytes) {
   const size_t count = std::clamp<size_t>((size_t{32} << 10) / stride_bytes, 4, 256);
   const size_t total_bytes = sizeof(BlockHeader) + sizeof(Slab) + count * stride_bytes;
   BlockHeader* heap_block = TakeLocked(cache, total_bytes, bytes);
-  Charge(heap_block->total_bytes);
+  Charge(cache, static_cast<int64_t>(heap_block->total_bytes));
   UnpoisonMemory(heap_block->payload(), sizeof(Slab));
   auto* slab = new (heap_block->payload()) Slab{};
   slab->total_count = slab->free_count = static_cast<uint32_t>(count);
@@ -163,10 +181,8 @@ void PoolCore::FlushExcess(ThreadCache* cache, int size_class) {
 
 void PoolCore::FlushLocked(ThreadCache* cache, int size_class, uint32_t keep) {
   ThreadCache::Bin& bin = cache->bins[size_class];
-  while (bin.count > keep) {
-    BlockHeader* block = bin.head;
-    bin.head = block->next;
-    --bin.count;
+  while (bin.count() > keep) {
+    BlockHeader* block = bin.Pop();
     Slab* slab = block->slab;
     block->next = slab->free;
     slab->free = block;
@@ -175,7 +191,7 @@ void PoolCore::FlushLocked(ThreadCache* cache, int size_class, uint32_t keep) {
     }
     if (slab->free_count == slab->total_count) {
       UnlinkSlab(slab, size_class);
-      used_bytes_.fetch_sub(slab->heap_block()->total_bytes, std::memory_order_relaxed);
+      Charge(cache, -static_cast<int64_t>(slab->heap_block()->total_bytes));
       heap_->Put(slab->heap_block());
     }
   }
@@ -226,14 +242,14 @@ void* PoolCore::AllocateLarge(ThreadCache* cache, size_t bytes, MemoryTag tag) {
     block = TakeLocked(cache, total_bytes, bytes);
     block->size_class = kLargeClass;
   }
-  Charge(block->total_bytes);
+  Charge(cache, static_cast<int64_t>(block->total_bytes));
   cache->tags[static_cast<size_t>(tag)].CountAllocation(block->payload_bytes());
   return Open(block, this, bytes, tag);
 }
 
 void PoolCore::ReleaseLarge(ThreadCache* cache, BlockHeader* block) {
   cache->tags[block->tag].CountRelease(block->payload_bytes());
-  used_bytes_.fetch_sub(block->total_bytes, std::memory_order_relaxed);
+  Charge(cache, -static_cast<int64_t>(block->total_bytes));
   internal::Close(block);
   if (block->total_bytes <= kMaxFrontBytes) {
     auto& place = cache->front[HeapBin(block->total_bytes)];
@@ -335,9 +351,11 @@ MemoryStats PoolCore::StatsLocked() const {
   MemoryStats stats;
   for (const ThreadCache* cache = caches_; cache != nullptr; cache = cache->next) {
     for (int t = 0; t < kMemoryTagCount; ++t) {
-      stats.tags[t].live_bytes += cache->tags[t].live_bytes.get();
-      stats.tags[t].allocations += cache->tags[t].allocations.get();
-      stats.tags[t].releases += cache->tags[t].releases.get();
+      const TagCounters& counters = cache->tags[t];
+      // Modulo 2^64: a thread may release more than it allocated.
+      stats.tags[t].live_bytes += counters.allocated_bytes.get() - counters.released_bytes.get();
+      stats.tags[t].allocations += counters.allocations.get();
+      stats.tags[t].releases += counters.releases.get();
     }
   }
   for (const MemoryTagStats& tag : stats.tags) {
@@ -345,7 +363,7 @@ MemoryStats PoolCore::StatsLocked() const {
     stats.allocations += tag.allocations;
     stats.releases += tag.releases;
   }
-  stats.peak_bytes = peak_bytes_.load(std::memory_order_relaxed);
+  stats.peak_bytes = static_cast<size_t>(peak_bytes_.load(std::memory_order_relaxed));
   stats.system_bytes = heap_->system_bytes();
   stats.system_calls = heap_->system_calls();
   stats.cached_bytes = stats.system_bytes - std::min(stats.system_bytes, stats.live_bytes);

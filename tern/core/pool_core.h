@@ -58,12 +58,14 @@ class PoolCore {
   void StealFrontsLocked();
   MemoryStats StatsLocked() const;
   [[noreturn]] void FailLocked(size_t bytes) const;
-  void Charge(size_t bytes);
+  // Counts bytes that the thread took out of the heap, or with a minus gave back.
+  void Charge(ThreadCache* cache, int64_t bytes);
+  void Publish(ThreadCache* cache);
 
   const size_t byte_limit_;
   std::atomic<bool> closed_{false};
-  std::atomic<size_t> used_bytes_{0};  // out of the heap, but for the fronts
-  std::atomic<size_t> peak_bytes_{0};
+  std::atomic<int64_t> used_bytes_{0};  // out of the heap but for the fronts, as published
+  std::atomic<int64_t> peak_bytes_{0};
 
   mutable std::mutex mutex_;  // guards all that follows
   std::unique_ptr<LargeHeap> heap_;

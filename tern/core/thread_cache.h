@@ -10,9 +10,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "tern/core/large_heap.h"
 #include "tern/core/memory_pool.h"
+#include "tern/core/poison.h"
 
 namespace tern::internal {
 
@@ -83,17 +85,19 @@ class Counter {
   std::atomic<T> value_{0};
 };
 
+// Allocations and releases apart, so that neither waits for what the other stored.
 struct TagCounters {
-  Counter<uint64_t> live_bytes;  // modulo 2^64: a thread may release more than it allocated
+  Counter<uint64_t> allocated_bytes;
+  Counter<uint64_t> released_bytes;
   Counter<uint64_t> allocations;
   Counter<uint64_t> releases;
 
   void CountAllocation(size_t bytes) {
-    live_bytes.Add(bytes);
+    allocated_bytes.Add(bytes);
     allocations.Add(1);
   }
   void CountRelease(size_t bytes) {
-    live_bytes.Add(0 - bytes);
+    released_bytes.Add(bytes);
     releases.Add(1);
   }
 };
@@ -112,10 +116,18 @@ inline void Close(BlockHeader* block) {
 
 // Others than the owner take blocks out of `front` and read `tags`.
 struct ThreadCache {
+  // A stack of free blocks. They carry the count, for the same reason.
   struct Bin {
     BlockHeader* head = nullptr;
-    uint32_t count = 0;
     uint32_t limit = 0;
+
+    uint32_t count() const { return head != nullptr ? head->depth : 0; }
+    void Push(BlockHeader* block) {
+      block->next = head;
+      block->depth = count() + 1;
+      head = block;
+    }
+    BlockHeader* Pop() { return std::exchange(head, head->next); }
   };
 
   ThreadCache() {
@@ -127,12 +139,10 @@ struct ThreadCache {
   // Hands out a block of the class; null if the bin is empty.
   void* Pop(int size_class, const void* owner, size_t bytes, MemoryTag tag) {
     Bin& bin = bins[size_class];
-    BlockHeader* block = bin.head;
-    if (block == nullptr) [[unlikely]] {
+    if (bin.head == nullptr) [[unlikely]] {
       return nullptr;
     }
-    bin.head = block->next;
-    --bin.count;
+    BlockHeader* block = bin.Pop();
     tags[static_cast<size_t>(tag)].CountAllocation(block->payload_bytes());
     return Open(block, owner, bytes, tag);
   }
@@ -142,15 +152,16 @@ struct ThreadCache {
     tags[block->tag].CountRelease(block->payload_bytes());
     Close(block);
     Bin& bin = bins[block->size_class];
-    block->next = bin.head;
-    bin.head = block;
-    return ++bin.count <= bin.limit;
+    bin.Push(block);
+    return block->depth <= bin.limit;
   }
 
   std::array<Bin, kSmallClasses> bins;
   std::array<TagCounters, kMemoryTagCount> tags;
   // Only the owner puts a block into an empty place; whoever exchanges it for null has it.
   std::array<std::atomic<BlockHeader*>, kFrontBins> front{};
+  int64_t used_bytes = 0;       // what the owner took from the heap, less what it gave back
+  int64_t published_bytes = 0;  // of that, what the pool's count includes
   ThreadCache* next = nullptr;  // of the pool
   ThreadCache* prev = nullptr;
 };
