@@ -70,7 +70,7 @@ void Tape::Accumulate(int32_t index, Tensor gradient) {
   TERN_CHECK(gradient.shape() == variable.shape && gradient.dtype() == variable.dtype);
   const bool is_leaf = static_cast<size_t>(index) < leaves_;
   if (!variable.gradient.defined()) {
-    if (is_leaf && !(gradient.unique() && gradient.is_contiguous())) {
+    if (!gradient.is_contiguous() || (is_leaf && !gradient.unique())) {
       Tensor own = ctx_.EmptyLike(gradient, gradient.shape(), gradient.dtype());
       const Tensor* in[] = {&gradient};
       const Tensor* out[] = {&own};

@@ -27,11 +27,12 @@ namespace tern {
 class GradientPass {
  public:
   Context& ctx() const { return ctx_; }
-  // The gradient of output i, of its shape and dtype; undefined when nothing depended on it.
+  // The gradient of output i, contiguous, of its shape and dtype; undefined when nothing depended
+  // on it.
   const Tensor& OutputGradient(int i = 0) const;
   // Whether input i leads to a leaf: without, its gradient need not be computed.
   bool Needs(int i) const;
-  // Adds to the gradient of input i; the shape and dtype must be the input's.
+  // Adds to the gradient of input i; the shape and dtype must be the input's. May be a view.
   void Add(int i, Tensor gradient);
 
  private:

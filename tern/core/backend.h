@@ -63,6 +63,9 @@ struct TernaryAttrs {
 struct RopeAttrs {
   bool inverse = false;  // rotate back, for gradients
 };
+struct RopeTableAttrs {
+  double theta = 0;
+};
 struct AttentionAttrs {
   float scale = 1;
   int64_t start = 0;  // position of the first query; keys 0 .. start + tokens - 1 are there
@@ -88,7 +91,7 @@ struct AdamWAttrs {
 
 using OpAttrs =
     std::variant<std::monostate, ScalarAttrs, AxisAttrs, GemmAttrs, NormAttrs, TernaryAttrs,
-                 RopeAttrs, AttentionAttrs, ActivationAttrs, LossAttrs, AdamWAttrs>;
+                 RopeAttrs, RopeTableAttrs, AttentionAttrs, ActivationAttrs, LossAttrs, AdamWAttrs>;
 
 struct OpCall {
   Op op;

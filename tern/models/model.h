@@ -77,7 +77,7 @@ class Model {
   void CheckLength(const Tensor& ids, const ForwardOptions& options) const;
 
   ModelConfig config_;
-  nn::RopeTable rope_;
+  ops::RopeTable rope_;
   nn::Embedding embedding_;
   std::vector<nn::Block> blocks_;
   nn::RmsNorm norm_;

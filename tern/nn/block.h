@@ -15,7 +15,7 @@
 #include "tern/nn/kv_cache.h"
 #include "tern/nn/linear.h"
 #include "tern/nn/norm.h"
-#include "tern/nn/rope_table.h"
+#include "tern/ops/transformer.h"
 
 namespace tern::nn {
 
@@ -25,7 +25,7 @@ struct Pass {
   int64_t tokens = 0;
   int64_t start = 0;  // position of the first token
   Tensor positions;   // i32 [batch * tokens]
-  const RopeTable* rope = nullptr;
+  const ops::RopeTable* rope = nullptr;
   KvCache* cache = nullptr;      // none: the pass sees its own tokens alone
   DType kv_dtype = DType::kF32;  // to which keys and values are rounded; the cache's, if any
 };

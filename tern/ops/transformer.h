@@ -33,6 +33,14 @@ Tensor DequantizeTernary(Context& ctx, const TernaryWeight& w);  // f32 [n, k]
 // y [rows, n] = (q . trit) * (multiplier / scale) + bias [n] unless it is undefined.
 Tensor BitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w, const Tensor& bias = {});
 
+// Angles of rotary position embedding, as transformers computes them in f32:
+// inv_freq[i] = 1 / theta^(2i / head_dim), angle = position * inv_freq[i].
+struct RopeTable {
+  Tensor cos;  // [positions, head_dim / 2]
+  Tensor sin;
+};
+RopeTable MakeRopeTable(Context& ctx, int64_t positions, int64_t head_dim, double theta);
+
 // Rotates the halves of each head of x [tokens, heads, head_dim] by its position's angles:
 // cos, sin [positions, head_dim / 2], positions i32 [tokens] (RoFormer, arXiv:2104.09864, in the
 // half-split order of GPT-NeoX).
