@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// The command line itself: help, JSON, exit statuses, and the commands that need no model that
+// runs.
+#include <gmock/gmock.h>
+
+#include <sstream>
+
+#include "tests/e2e/program.h"
+
+namespace tern::e2e {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// The names in the list of commands that `tern` prints.
+std::vector<std::string> CommandNames() {
+  std::istringstream lines(Succeeds({}).out);
+  std::vector<std::string> names;
+  bool inside = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line == "Commands:") {
+      inside = true;
+    } else if (inside && line.empty()) {
+      break;
+    } else if (inside) {
+      std::string name;
+      std::istringstream(line) >> name;
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+TEST(CommandLine, ShowsFirstStepsWithoutArguments) {
+  const Outcome outcome = Succeeds({});
+  EXPECT_THAT(outcome.out, HasSubstr("First steps:"));
+  EXPECT_EQ(outcome.out, Succeeds({"--help"}).out);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(Succeeds({"--version"}).out, StartsWith("tern "));
+}
+
+TEST(CommandLine, TeachesEveryCommand) {
+  const std::vector<std::string> names = CommandNames();
+  for (const char* name : {"tokenize", "inspect", "doctor"}) EXPECT_THAT(names, Contains(name));
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    const Outcome help = Succeeds({name, "--help"});
+    EXPECT_THAT(help.out, HasSubstr("Usage: tern " + name));
+    EXPECT_THAT(help.out, HasSubstr("Examples:\n  "));
+    EXPECT_THAT(help.out, HasSubstr("--json"));
+    EXPECT_EQ(help.err, "");
+    std::istringstream lines(help.out);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100U) << line;
+  }
+}
+
+TEST(CommandLine, RefusesWrongUsageWithStatus2) {
+  Refuses(2, {"juggle"}, {"juggle", "tern --help"});
+  Refuses(2, {"--frobnicate"}, {"--frobnicate"});
+  for (const std::string& name : CommandNames()) {
+    Refuses(2, {name, "--frobnicate"}, {"tern " + name});
+  }
+  Refuses(2, {"tokenize"}, {"MODEL is required", "tern tokenize --help"});
+  Refuses(2, {"doctor", "--threads", "0"}, {"--threads", "1"});
+  Refuses(2, {"doctor", "--threads", "many"}, {"--threads", "many"});
+  Refuses(2, {"doctor", "--memory-limit", "12 parsecs"}, {"--memory-limit"});
+  Refuses(2, {"tokenize", "x", "--text", "a", "--decode", "1"}, {"--text", "--decode"});
+}
+
+TEST(CommandLine, NamesTheModelThatIsNotThere) {
+  Refuses(1, {"inspect", "no/such/model"}, {"no/such/model", "no such directory"});
+  Refuses(1, {"inspect", "no-such-model"}, {"no-such-model"});
+  Refuses(1, {"inspect", ""}, {"MODEL"});
+  // What comes from outside cannot forge lines.
+  Refuses(1, {"inspect", "a\nb\x1b[31m"}, {"a\\nb\\x1b"});
+}
+
+TEST(CommandLine, RefusesWrongEnvironment) {
+  Refuses(1, {"doctor"}, {"z80", "available", "scalar"}, {.environment = {"TERN_CPU=z80"}});
+  Refuses(1, {"doctor"}, {"TERN_THREADS", "none"}, {.environment = {"TERN_THREADS=none"}});
+}
+
+TEST(CommandLine, SaysWhenOutputCannotBeWritten) {
+  RunOptions options;
+  options.out_path = "/dev/full";
+  Refuses(1, {"tokenize", Source("tests/golden/tok/tokenizer.json"), "--text", "a"},
+          {"standard output"}, options);
+}
+
+TEST(Doctor, DescribesThisMachine) {
+  const nlohmann::json json = SucceedsWithJson({"doctor", "--memory-limit", "64M"});
+  EXPECT_FALSE(json["cpu"].get<std::string>().empty());
+  EXPECT_GE(json["threads"], 1);
+  EXPECT_GT(json["read_bytes_per_second"]["one_thread"], 0);
+  int chosen = 0;
+  for (const nlohmann::json& target : json["targets"]) {
+    if (!target["chosen"]) continue;
+    ++chosen;
+    EXPECT_EQ(target["name"], json["target"]);
+    EXPECT_TRUE(target["supported"]);
+  }
+  EXPECT_EQ(chosen, 1);
+}
+
+TEST(Doctor, ShowsThatTheEnvironmentForcesATarget) {
+  RunOptions options;
+  options.environment = {"TERN_CPU=scalar", "TERN_THREADS=1"};
+  const nlohmann::json json = SucceedsWithJson({"doctor", "--memory-limit", "64M"}, options);
+  EXPECT_EQ(json["target"], "scalar");
+  EXPECT_EQ(json["threads"], 1);
+  EXPECT_THAT(json["why"].get<std::string>(), HasSubstr("TERN_CPU"));
+}
+
+TEST(Tokenize, EncodesAndDecodes) {
+  const std::string tokenizer = Source("tests/golden/tok/tokenizer.json");
+  const std::string text = "Hello, world! 123\n";
+  const nlohmann::json encoded = SucceedsWithJson({"tokenize", tokenizer, "--text", text});
+  EXPECT_EQ(encoded["tokens"], encoded["ids"].size());
+  EXPECT_EQ(encoded["bytes"], text.size());
+  const std::string ids = Succeeds({"tokenize", tokenizer, "--text", text}).out;
+  EXPECT_EQ(Succeeds({"tokenize", tokenizer, "--decode", ids}).out, text);
+  EXPECT_EQ(SucceedsWithJson({"tokenize", tokenizer, "--decode", ids})["text"], text);
+}
+
+TEST(Tokenize, ReadsFilesAndStandardInput) {
+  const TestDirectory directory;
+  const std::string tokenizer = Source("tests/golden/tok/tokenizer.json");
+  const std::string file = directory.Write("text", "Hello there");
+  const std::string ids = Succeeds({"tokenize", tokenizer, "--text", "Hello there"}).out;
+  EXPECT_EQ(Succeeds({"tokenize", tokenizer, "--file", file}).out, ids);
+  RunOptions options;
+  options.input = "Hello there";
+  EXPECT_EQ(Succeeds({"tokenize", tokenizer}, options).out, ids);
+  EXPECT_EQ(Succeeds({"tokenize", tokenizer, "--text", ""}).out, "\n");
+}
+
+TEST(Tokenize, RefusesBadText) {
+  const TestDirectory directory;
+  const std::string tokenizer = Source("tests/golden/tok/tokenizer.json");
+  const std::string file = directory.Write("text", "abc\xff");
+  Refuses(1, {"tokenize", tokenizer, "--file", file}, {"UTF-8", "3"});
+  Refuses(1, {"tokenize", tokenizer, "--file", directory.File("none")}, {"none"});
+  Refuses(1, {"tokenize", tokenizer, "--decode", "1,x"}, {"--decode", "x"});
+  Refuses(1, {"tokenize", tokenizer, "--decode", "1,99999999"}, {"99999999"});
+  Refuses(1, {"tokenize", file, "--text", "a"}, {file});
+  Refuses(1, {"tokenize", directory.path(), "--text", "a"}, {"tokenizer.json"});
+}
+
+TEST(Inspect, CountsPackedWeights) {
+  const nlohmann::json json = SucceedsWithJson({"inspect", Source("tests/golden/bitnet-packed")});
+  const nlohmann::json& packed = json["kinds"]["packed trits"];
+  const int64_t projections = 2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 64 * 160);
+  EXPECT_EQ(packed["parameters"], projections);
+  EXPECT_EQ(packed["bits_per_weight"], 2.0);
+  EXPECT_EQ(json["total"]["parameters"], projections + 256 * 64 + 2 * (3 * 64 + 160) + 64);
+  EXPECT_EQ(json["tensors"].size(), json["total"]["tensors"]);
+  EXPECT_EQ(json["config"]["model_type"], "bitnet");
+  EXPECT_THAT(Succeeds({"inspect", Source("tests/golden/bitnet-packed"), "--tensors"}).out,
+              HasSubstr("model.layers.1.mlp.down_proj.weight_scale"));
+}
+
+TEST(Inspect, RefusesABrokenFile) {
+  const TestDirectory directory;
+  const std::string file = directory.Write("model.safetensors", "not a safetensors file at all");
+  Refuses(1, {"inspect", file}, {file});
+  Refuses(1, {"inspect", directory.path()}, {file});
+}
+
+}  // namespace
+}  // namespace tern::e2e
