@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+#include "tern/models/config.h"
+
+#include <fmt/ranges.h>
+
+#include <array>
+#include <limits>
+
+#include "tern/base/error.h"
+
+namespace tern {
+namespace {
+
+constexpr std::array kFamilies = {
+#define TERN_MODEL_FAMILY(...) ModelFamily{__VA_ARGS__},
+#include "tern/models/models.inc"
+#undef TERN_MODEL_FAMILY
+};
+
+// Far above every model; below them no product of two dimensions overflows.
+constexpr int64_t kMaxVocab = int64_t{1} << 24;
+constexpr int64_t kMaxWidth = int64_t{1} << 20;
+constexpr int64_t kMaxLayers = 1 << 14;
+constexpr int64_t kMaxPositions = int64_t{1} << 24;
+
+struct Dimension {
+  std::string_view key;
+  int64_t value;
+  int64_t max;
+};
+
+int64_t Dim(const JsonObject& json, std::string_view key, int64_t max) {
+  return json.GetInt(key, 1, max);
+}
+
+// rope_parameters, or rope_theta beside rope_scaling as files before transformers 5 have it.
+double ReadRope(const JsonObject& json, double family_theta) {
+  constexpr double kMax = 1e12;
+  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+    const std::optional<JsonObject> rope = json.FindObject(key);
+    if (!rope) continue;
+    std::optional<std::string> type = rope->FindString("rope_type");
+    if (!type) type = rope->FindString("type");
+    if (type && *type != "default") {
+      Fail(ErrorKind::kUnsupported, "{}: rope_type {} is not supported; only \"default\" is",
+           rope->place(), Quoted(*type));
+    }
+    if (const std::optional<double> theta = rope->FindFloat("rope_theta", 1.0, kMax)) return *theta;
+  }
+  return json.FindFloat("rope_theta", 1.0, kMax).value_or(family_theta);
+}
+
+Activation ReadActivation(const JsonObject& json, Activation family_activation) {
+  const std::optional<std::string> name = json.FindString("hidden_act");
+  if (!name) return family_activation;
+  if (*name == "relu2") return Activation::kRelu2;
+  if (*name == "silu") return Activation::kSilu;
+  Fail(ErrorKind::kUnsupported, "{}: hidden_act {} is not supported; \"relu2\" and \"silu\" are",
+       json.place(), Quoted(*name));
+}
+
+void ReadDimensions(const JsonObject& json, ModelConfig* config) {
+  config->vocab_size = Dim(json, "vocab_size", kMaxVocab);
+  config->hidden_size = Dim(json, "hidden_size", kMaxWidth);
+  config->intermediate_size = Dim(json, "intermediate_size", kMaxWidth);
+  config->layers = Dim(json, "num_hidden_layers", kMaxLayers);
+  config->heads = Dim(json, "num_attention_heads", kMaxWidth);
+  config->kv_heads = json.FindInt("num_key_value_heads", 1, kMaxWidth).value_or(config->heads);
+  if (const std::optional<int64_t> head_dim = json.FindInt("head_dim", 1, kMaxWidth)) {
+    config->head_dim = *head_dim;
+  } else {
+    if (config->hidden_size % config->heads != 0) {
+      Fail(ErrorKind::kInvalidFile,
+           "{}: \"hidden_size\" {} is not a multiple of \"num_attention_heads\" {}; mend one or "
+           "give \"head_dim\"",
+           json.place(), config->hidden_size, config->heads);
+    }
+    config->head_dim = config->hidden_size / config->heads;
+  }
+  config->max_positions = json.FindInt("max_position_embeddings", 1, kMaxPositions).value_or(2048);
+}
+
+void ReadTokens(const JsonObject& json, ModelConfig* config) {
+  constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
+  const auto narrow = [](std::optional<int64_t> id) -> std::optional<int32_t> {
+    if (!id) return std::nullopt;
+    return static_cast<int32_t>(*id);
+  };
+  config->bos = narrow(json.FindInt("bos_token_id", 0, kMax));
+  config->pad = narrow(json.FindInt("pad_token_id", -1, kMax));
+  if (config->pad == -1) config->pad.reset();  // some files say "none" so
+  config->eos.clear();
+  for (const int64_t id : json.FindInts("eos_token_id", 0, kMax).value_or(std::vector<int64_t>{})) {
+    config->eos.push_back(static_cast<int32_t>(id));
+  }
+}
+
+void CheckConverted(const JsonObject& quantization) {
+  const auto kept = quantization.FindStrings("modules_to_not_convert");
+  if (!kept) return;
+  for (const std::string& module : *kept) {
+    if (module != "lm_head") {
+      Fail(ErrorKind::kUnsupported,
+           "{}: modules_to_not_convert names {}; only \"lm_head\" may stay unconverted",
+           quantization.place(), Quoted(module));
+    }
+  }
+}
+
+// What BitNetQuantConfig of transformers reads, with its defaults.
+StoredWeights ReadQuantization(const JsonObject& quantization) {
+  const std::string& place = quantization.place();
+  const std::string method = quantization.GetString("quant_method");
+  if (method != "bitnet") {
+    Fail(ErrorKind::kUnsupported, "{}: quant_method {} is not supported; only \"bitnet\" is", place,
+         Quoted(method));
+  }
+  const std::string linear = quantization.FindString("linear_class").value_or("bitlinear");
+  if (linear != "bitlinear" && linear != "autobitlinear") {
+    Fail(ErrorKind::kUnsupported,
+         "{}: linear_class {} is not known; \"bitlinear\" and \"autobitlinear\" are", place,
+         Quoted(linear));
+  }
+  const std::string mode = quantization.FindString("quantization_mode").value_or("offline");
+  if (mode != "online" && mode != "offline") {
+    Fail(ErrorKind::kUnsupported,
+         "{}: quantization_mode {} is not known; \"online\" and \"offline\" are", place,
+         Quoted(mode));
+  }
+  if (quantization.FindBool("use_rms_norm").value_or(false)) {
+    Fail(ErrorKind::kUnsupported, "{}: use_rms_norm, a norm in every projection, is not supported",
+         place);
+  }
+  CheckConverted(quantization);
+  if (linear == "autobitlinear") {
+    return mode == "online" ? StoredWeights::kFloat : StoredWeights::kPackedMultiplies;
+  }
+  if (mode == "online") {
+    Fail(ErrorKind::kInvalidFile,
+         "{}: linear_class \"bitlinear\" holds packed weights and contradicts quantization_mode "
+         "\"online\"; masters are \"autobitlinear\"",
+         place);
+  }
+  return StoredWeights::kPackedDivides;
+}
+
+TernaryQuantizer ReadQuantizer(const JsonObject& json) {
+  const std::optional<JsonObject> own = json.FindObject("tern");
+  if (!own) return TernaryQuantizer::kAbsMean;
+  own->RefuseOtherKeys({"quantizer"});
+  const std::string name = own->GetString("quantizer");
+  if (name == "absmean") return TernaryQuantizer::kAbsMean;
+  if (name == "sign") return TernaryQuantizer::kSign;
+  Fail(ErrorKind::kInvalidFile, "{}: quantizer {} is not known; \"absmean\" and \"sign\" are",
+       own->place(), Quoted(name));
+}
+
+void CheckTokens(const ModelConfig& config, const std::string& place) {
+  const auto check = [&](std::string_view key, int32_t id) {
+    if (id < 0 || id >= config.vocab_size) {
+      Fail(ErrorKind::kInvalidFile, "{}: \"{}\" {} is not below \"vocab_size\" {}", place, key, id,
+           config.vocab_size);
+    }
+  };
+  if (config.bos) check("bos_token_id", *config.bos);
+  for (const int32_t id : config.eos) check("eos_token_id", id);
+}
+
+}  // namespace
+
+std::span<const ModelFamily> ModelFamilies() { return kFamilies; }
+
+const ModelFamily& FindModelFamily(std::string_view model_type, const std::string& place) {
+  std::vector<std::string_view> names;
+  for (const ModelFamily& family : kFamilies) {
+    if (family.model_type == model_type) return family;
+    names.push_back(family.model_type);
+  }
+  Fail(ErrorKind::kUnsupported, "{}: model_type {} is not supported; known are: {}", place,
+       Quoted(model_type), fmt::join(names, ", "));
+}
+
+void CheckModelConfig(const ModelConfig& config, const std::string& place) {
+  FindModelFamily(config.family, place);
+  for (const auto& [key, value, max] :
+       {Dimension{"vocab_size", config.vocab_size, kMaxVocab},
+        Dimension{"hidden_size", config.hidden_size, kMaxWidth},
+        Dimension{"intermediate_size", config.intermediate_size, kMaxWidth},
+        Dimension{"num_hidden_layers", config.layers, kMaxLayers},
+        Dimension{"num_attention_heads", config.heads, kMaxWidth},
+        Dimension{"num_key_value_heads", config.kv_heads, kMaxWidth},
+        Dimension{"head_dim", config.head_dim, kMaxWidth},
+        Dimension{"max_position_embeddings", config.max_positions, kMaxPositions}}) {
+    if (value < 1 || value > max) {
+      Fail(ErrorKind::kInvalidFile, "{}: \"{}\" is {}, must be from 1 to {}", place, key, value,
+           max);
+    }
+  }
+  if (config.heads % config.kv_heads != 0) {
+    Fail(ErrorKind::kInvalidFile,
+         "{}: \"num_attention_heads\" {} is not a multiple of \"num_key_value_heads\" {}", place,
+         config.heads, config.kv_heads);
+  }
+  if (config.head_dim % 2 != 0) {
+    Fail(ErrorKind::kInvalidFile,
+         "{}: heads of size {} cannot be rotated; \"head_dim\" must be even", place,
+         config.head_dim);
+  }
+  if (config.sub_norms && config.heads * config.head_dim != config.hidden_size) {
+    Fail(ErrorKind::kInvalidFile,
+         "{}: \"num_attention_heads\" {} times \"head_dim\" {} is not \"hidden_size\" {}, which a "
+         "model with sub-norms needs",
+         place, config.heads, config.head_dim, config.hidden_size);
+  }
+  CheckTokens(config, place);
+}
+
+ModelConfig ReadModelConfig(const std::string& path) {
+  const nlohmann::json document = ReadJsonFile(path);
+  return ParseModelConfig(JsonObject(document, path));
+}
+
+ModelConfig ParseModelConfig(const JsonObject& json) {
+  ModelConfig config;
+  config.family = json.GetString("model_type");
+  const ModelFamily& family = FindModelFamily(config.family, json.place());
+  const std::optional<std::vector<std::string>> names = json.FindStrings("architectures");
+  if (names && !names->empty() && names->front() != family.architecture) {
+    Fail(ErrorKind::kUnsupported, "{}: architecture {} is not supported; {} has {}", json.place(),
+         Quoted(names->front()), family.model_type, family.architecture);
+  }
+  ReadDimensions(json, &config);
+  ReadTokens(json, &config);
+  config.sub_norms = family.sub_norms;
+  config.activation = ReadActivation(json, family.activation);
+  config.rope_theta = ReadRope(json, family.rope_theta);
+  config.rms_norm_eps = json.FindFloat("rms_norm_eps", 0.0, 1.0).value_or(family.rms_norm_eps);
+  config.tie_embeddings = json.FindBool("tie_word_embeddings").value_or(false);
+  config.attention_bias = json.FindBool("attention_bias").value_or(false);
+  config.mlp_bias = json.FindBool("mlp_bias").value_or(false);
+  config.quantizer = ReadQuantizer(json);
+  if (const std::optional<JsonObject> quantization = json.FindObject("quantization_config")) {
+    config.stored = ReadQuantization(*quantization);
+  } else {
+    config.weights = nn::WeightKind::kF32;
+  }
+  CheckModelConfig(config, json.place());
+  return config;
+}
+
+int64_t ParameterCount(const ModelConfig& config) {
+  const int64_t q = config.heads * config.head_dim;
+  const int64_t kv = config.kv_heads * config.head_dim;
+  const int64_t hidden = config.hidden_size;
+  const int64_t ffn = config.intermediate_size;
+  int64_t block = 2 * hidden * q + 2 * hidden * kv + 3 * hidden * ffn + 2 * hidden;
+  if (config.sub_norms) block += hidden + ffn;
+  if (config.attention_bias) block += q + 2 * kv + hidden;
+  if (config.mlp_bias) block += 2 * ffn + hidden;
+  const int64_t tables = config.tie_embeddings ? 1 : 2;
+  return config.layers * block + tables * config.vocab_size * hidden + hidden;
+}
+
+}  // namespace tern

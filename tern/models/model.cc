@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#include "tern/models/model.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "tern/base/check.h"
+#include "tern/base/error.h"
+#include "tern/base/random.h"
+#include "tern/ops/ops.h"
+
+namespace tern {
+namespace {
+
+using nn::BitLinear;
+using nn::Linear;
+using nn::Projection;
+using nn::RmsNorm;
+using nn::Weight;
+using nn::WeightKind;
+
+constexpr double kInitialDeviation = 0.02;
+constexpr const char* kEmbeddingName = "model.embed_tokens.weight";
+constexpr const char* kNormName = "model.norm.weight";
+constexpr const char* kHeadName = "lm_head.weight";
+
+std::string BlockName(int64_t layer) { return fmt::format("model.layers.{}.", layer); }
+
+class RandomSource final : public WeightSource {
+ public:
+  RandomSource(Context& ctx, const ModelConfig& config, uint64_t seed)
+      : ctx_(ctx), config_(config), seed_(seed) {}
+
+  Weight Float(const std::string&, const Shape& shape, ParameterKind kind) override {
+    const Tensor value = ctx_.Empty(shape, DType::kF32, MemoryTag::kWeights);
+    Random random(seed_, ++stream_);
+    for (float& element : value.span<float>()) {
+      switch (kind) {
+        case ParameterKind::kNorm:
+          element = 1.0f;
+          break;
+        case ParameterKind::kBias:
+          element = 0.0f;
+          break;
+        default:
+          element = static_cast<float>(kInitialDeviation * random.Normal());
+      }
+    }
+    return Weight(value, config_.float_dtype);
+  }
+
+  BitLinear Ternary(const std::string& name, int64_t n, int64_t k, Weight bias) override {
+    return BitLinear(Float(name, {n, k}, ParameterKind::kTernaryMaster), config_.quantizer,
+                     std::move(bias));
+  }
+
+ private:
+  Context& ctx_;
+  const ModelConfig& config_;
+  uint64_t seed_;
+  uint64_t stream_ = 0;
+};
+
+RmsNorm MakeNorm(WeightSource& source, const ModelConfig& config, const std::string& name,
+                 int64_t size) {
+  return RmsNorm(source.Float(name + ".weight", {size}, ParameterKind::kNorm), config.rms_norm_eps);
+}
+
+Projection MakeProjection(WeightSource& source, WeightKind kind, const std::string& name,
+                          const Shape& shape, bool has_bias) {
+  Weight bias;
+  if (has_bias) bias = source.Float(name + ".bias", {shape[0]}, ParameterKind::kBias);
+  if (kind == WeightKind::kTernary) {
+    return Projection(source.Ternary(name + ".weight", shape[0], shape[1], std::move(bias)));
+  }
+  return Projection(
+      Linear(source.Float(name + ".weight", shape, ParameterKind::kMatrix), std::move(bias)));
+}
+
+nn::Attention MakeAttention(WeightSource& source, const ModelConfig& config,
+                            const std::string& name) {
+  const int64_t q = config.heads * config.head_dim;
+  const int64_t kv = config.kv_heads * config.head_dim;
+  const auto projection = [&](const char* which, const Shape& shape) {
+    return MakeProjection(source, config.weights, name + which, shape, config.attention_bias);
+  };
+  nn::Attention::Parts parts = {.q = projection("q_proj", {q, config.hidden_size}),
+                                .k = projection("k_proj", {kv, config.hidden_size}),
+                                .v = projection("v_proj", {kv, config.hidden_size}),
+                                .o = projection("o_proj", {config.hidden_size, q}),
+                                .sub_norm = {}};
+  if (config.sub_norms) parts.sub_norm = MakeNorm(source, config, name + "attn_sub_norm", q);
+  return nn::Attention({config.heads, config.kv_heads, config.head_dim}, std::move(parts));
+}
+
+nn::GatedMlp MakeMlp(WeightSource& source, const ModelConfig& config, const std::string& name) {
+  const int64_t hidden = config.hidden_size;
+  const int64_t ffn = config.intermediate_size;
+  const auto projection = [&](const char* which, const Shape& shape) {
+    return MakeProjection(source, config.weights, name + which, shape, config.mlp_bias);
+  };
+  nn::GatedMlp::Parts parts = {.gate = projection("gate_proj", {ffn, hidden}),
+                               .up = projection("up_proj", {ffn, hidden}),
+                               .down = projection("down_proj", {hidden, ffn}),
+                               .sub_norm = {}};
+  if (config.sub_norms) parts.sub_norm = MakeNorm(source, config, name + "ffn_sub_norm", ffn);
+  return nn::GatedMlp(config.activation, std::move(parts));
+}
+
+// Lists tensors by name.
+class Lister {
+ public:
+  explicit Lister(std::vector<NamedWeight>* list) : list_(list) {}
+
+  void Add(const std::string& name, ParameterKind kind, const Weight& weight) {
+    if (weight.defined()) list_->push_back({name, kind, &weight, nullptr});
+  }
+  void Add(const std::string& name, const RmsNorm& norm) {
+    Add(name + ".weight", ParameterKind::kNorm, norm.weight());
+  }
+  void Add(const std::string& name, const std::optional<RmsNorm>& norm) {
+    if (norm) Add(name, *norm);
+  }
+  void Add(const std::string& name, const Projection& projection) {
+    if (const BitLinear* layer = projection.ternary()) {
+      list_->push_back({name + ".weight", ParameterKind::kTernaryMaster, nullptr, layer});
+      Add(name + ".bias", ParameterKind::kBias, layer->bias());
+    } else {
+      Add(name + ".weight", ParameterKind::kMatrix, projection.plain()->weight());
+      Add(name + ".bias", ParameterKind::kBias, projection.plain()->bias());
+    }
+  }
+  void Add(const std::string& prefix, const nn::Block& block) {
+    const nn::Attention::Parts& attention = block.attention().parts();
+    const nn::GatedMlp::Parts& mlp = block.mlp().parts();
+    Add(prefix + "input_layernorm", block.input_norm());
+    Add(prefix + "self_attn.q_proj", attention.q);
+    Add(prefix + "self_attn.k_proj", attention.k);
+    Add(prefix + "self_attn.v_proj", attention.v);
+    Add(prefix + "self_attn.o_proj", attention.o);
+    Add(prefix + "self_attn.attn_sub_norm", attention.sub_norm);
+    Add(prefix + "post_attention_layernorm", block.mlp_norm());
+    Add(prefix + "mlp.gate_proj", mlp.gate);
+    Add(prefix + "mlp.up_proj", mlp.up);
+    Add(prefix + "mlp.down_proj", mlp.down);
+    Add(prefix + "mlp.ffn_sub_norm", mlp.sub_norm);
+  }
+
+ private:
+  std::vector<NamedWeight>* list_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> Model::Create(Context& ctx, const ModelConfig& config, uint64_t seed) {
+  CheckModelConfig(config, "model configuration");
+  RandomSource source(ctx, config, seed);
+  return std::make_unique<Model>(ctx, config, source);
+}
+
+Model::Model(Context& ctx, const ModelConfig& config, WeightSource& source)
+    : config_(config),
+      embedding_(source.Float(kEmbeddingName, {config.vocab_size, config.hidden_size},
+                              ParameterKind::kEmbedding)),
+      blocks_([&] {
+        std::vector<nn::Block> blocks;
+        for (int64_t i = 0; i < config.layers; ++i) blocks.push_back(MakeBlock(i, source));
+        return blocks;
+      }()),
+      norm_(MakeNorm(source, config, "model.norm", config.hidden_size)) {
+  if (!config.tie_embeddings) {
+    head_.emplace(
+        source.Float(kHeadName, {config.vocab_size, config.hidden_size}, ParameterKind::kMatrix));
+  }
+  rope_ = ops::MakeRopeTable(ctx, config.max_positions, config.head_dim, config.rope_theta);
+  packed_ = config.weights == WeightKind::kTernary && !has_masters();
+}
+
+nn::Block Model::MakeBlock(int64_t layer, WeightSource& source) const {
+  const std::string name = BlockName(layer);
+  const int64_t hidden = config_.hidden_size;
+  RmsNorm input_norm = MakeNorm(source, config_, name + "input_layernorm", hidden);
+  nn::Attention attention = MakeAttention(source, config_, name + "self_attn.");
+  RmsNorm mlp_norm = MakeNorm(source, config_, name + "post_attention_layernorm", hidden);
+  return nn::Block(std::move(input_norm), std::move(attention), std::move(mlp_norm),
+                   MakeMlp(source, config_, name + "mlp."));
+}
+
+bool Model::has_masters() const {
+  for (const NamedWeight& named : NamedWeights()) {
+    if (named.ternary != nullptr && named.ternary->has_master()) return true;
+  }
+  return false;
+}
+
+std::vector<NamedWeight> Model::NamedWeights() const {
+  std::vector<NamedWeight> list;
+  Lister lister(&list);
+  lister.Add(kEmbeddingName, ParameterKind::kEmbedding, embedding_.table());
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    lister.Add(BlockName(static_cast<int64_t>(i)), blocks_[i]);
+  }
+  lister.Add(kNormName, ParameterKind::kNorm, norm_.weight());
+  if (head_) lister.Add(kHeadName, ParameterKind::kMatrix, head_->weight());
+  return list;
+}
+
+std::vector<Parameter> Model::Parameters() {
+  std::vector<Parameter> parameters;
+  if (packed_) return parameters;
+  for (const NamedWeight& named : NamedWeights()) {
+    const Weight& weight = named.ternary != nullptr ? named.ternary->master() : *named.weight;
+    // The model is not const here, only the list's view of it.
+    parameters.push_back({named.name, named.kind, const_cast<Weight&>(weight).mutable_value()});
+  }
+  return parameters;
+}
+
+void Model::Pack(Context& ctx) {
+  embedding_.Freeze(ctx);
+  for (nn::Block& block : blocks_) block.Pack(ctx);
+  norm_.Freeze(ctx);
+  if (head_) head_->Freeze(ctx);
+  packed_ = true;
+}
+
+KvCache Model::MakeCache(Context& ctx, int64_t capacity, DType dtype, int64_t batch) const {
+  return KvCache(ctx, {.layers = config_.layers,
+                       .kv_heads = config_.kv_heads,
+                       .head_dim = config_.head_dim,
+                       .capacity = capacity,
+                       .dtype = dtype,
+                       .batch = batch});
+}
+
+void Model::CheckLength(const Tensor& ids, const ForwardOptions& options) const {
+  if (ids.rank() != 2 || ids.dtype() != DType::kI32 || ids.elements() == 0) {
+    Fail(ErrorKind::kInvalidArgument, "token ids are {}{}; they must be i32 [batch, tokens]",
+         DTypeName(ids.dtype()), ids.shape().ToString());
+  }
+  const int64_t tokens = ids.dim(1);
+  const int64_t start = options.cache != nullptr ? options.cache->length() : 0;
+  if (start + tokens > config_.max_positions) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{} tokens behind {} exceed the model's context of {} positions", tokens, start,
+         config_.max_positions);
+  }
+  if (options.cache != nullptr && start + tokens > options.cache->capacity()) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{} tokens behind {} exceed the cache's capacity of {}; make a larger one", tokens, start,
+         options.cache->capacity());
+  }
+  if (options.cache != nullptr &&
+      (options.cache->batch() != ids.dim(0) || options.cache->layers() != config_.layers)) {
+    Fail(ErrorKind::kInvalidArgument,
+         "a cache for {} sequences and {} layers; needed are {} and {}", options.cache->batch(),
+         options.cache->layers(), ids.dim(0), config_.layers);
+  }
+  if (options.last < 0 || options.last > tokens) {
+    Fail(ErrorKind::kInvalidArgument, "the last {} of {} positions are asked for", options.last,
+         tokens);
+  }
+}
+
+Tensor Model::Forward(Context& ctx, const Tensor& ids, const ForwardOptions& options) const {
+  CheckLength(ids, options);
+  KvCache* cache = options.cache;
+  nn::Pass pass = {.batch = ids.dim(0),
+                   .tokens = ids.dim(1),
+                   .start = cache != nullptr ? cache->length() : 0,
+                   .positions = ctx.Empty({ids.elements()}, DType::kI32),
+                   .rope = &rope_,
+                   .cache = cache,
+                   .kv_dtype = options.kv_dtype};
+  int32_t* positions = pass.positions.data<int32_t>();
+  for (int64_t i = 0; i < ids.elements(); ++i) {
+    positions[i] = static_cast<int32_t>(pass.start + i % pass.tokens);
+  }
+
+  const int64_t hidden = config_.hidden_size;
+  Tensor x = ops::Reshape(ctx, embedding_.Forward(ctx, ids), {ids.elements(), hidden});
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    x = blocks_[i].Forward(ctx, x, pass, static_cast<int64_t>(i));
+  }
+  if (cache != nullptr) cache->Advance(pass.tokens);
+
+  const int64_t last = options.last == 0 ? pass.tokens : options.last;
+  if (last != pass.tokens) {
+    x = ops::Reshape(ctx, x, {pass.batch, pass.tokens, hidden});
+    x = ops::Slice(ctx, x, 1, pass.tokens - last, pass.tokens);
+    x = ops::Reshape(ctx, x, {pass.batch * last, hidden});
+  }
+  x = norm_.Forward(ctx, x);
+  const Tensor logits =
+      head_ ? head_->Forward(ctx, x) : ops::Linear(ctx, x, embedding_.table().Get(ctx));
+  return ops::Reshape(ctx, logits, {pass.batch, last, config_.vocab_size});
+}
+
+}  // namespace tern

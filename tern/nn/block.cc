@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "tern/nn/block.h"
+
+#include <cmath>
+#include <utility>
+
+#include "tern/base/check.h"
+#include "tern/ops/ops.h"
+
+namespace tern::nn {
+namespace {
+
+// The rows of x [rows, k], normed if there is a norm, as `next` and its like take them.
+Features PrepareFor(Context& ctx, const Projection& next, const std::optional<RmsNorm>& norm,
+                    const Tensor& x) {
+  return norm ? norm->Prepare(ctx, x, next.kind()) : next.Prepare(ctx, x);
+}
+
+// Rounds to dtype and back, as a cache of that type would.
+Tensor Rounded(Context& ctx, const Tensor& x, DType dtype) {
+  if (dtype == DType::kF32) return x;
+  return ops::Cast(ctx, ops::Cast(ctx, x, dtype), DType::kF32);
+}
+
+void PackNorm(Context& ctx, std::optional<RmsNorm>& norm) {
+  if (norm) norm->Freeze(ctx);
+}
+
+}  // namespace
+
+Attention::Attention(AttentionShape shape, Parts parts) : shape_(shape), parts_(std::move(parts)) {
+  TERN_CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 && shape.head_dim % 2 == 0);
+}
+
+Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int64_t layer) const {
+  const int64_t rows = pass.batch * pass.tokens;
+  const int64_t head_dim = shape_.head_dim;
+  const Shape by_token = {rows, shape_.heads, head_dim};
+  const Shape kv_by_token = {rows, shape_.kv_heads, head_dim};
+  const Shape by_batch = {pass.batch, pass.tokens, shape_.heads, head_dim};
+  const Shape kv_by_batch = {pass.batch, pass.tokens, shape_.kv_heads, head_dim};
+  const auto rotate = [&](const Tensor& heads) {
+    return ops::Rope(ctx, heads, pass.rope->cos, pass.rope->sin, pass.positions);
+  };
+
+  Tensor q = ops::Reshape(ctx, parts_.q.Forward(ctx, x), by_token);
+  Tensor k = ops::Reshape(ctx, parts_.k.Forward(ctx, x), kv_by_token);
+  q = ops::Reshape(ctx, rotate(q), by_batch);
+  KvCache::Entry seen = {.keys = ops::Reshape(ctx, rotate(k), kv_by_batch),
+                         .values = ops::Reshape(ctx, parts_.v.Forward(ctx, x), kv_by_batch)};
+  if (pass.cache != nullptr) {
+    seen = pass.cache->Append(ctx, layer, seen.keys, seen.values);
+  } else {
+    seen.keys = Rounded(ctx, seen.keys, pass.kv_dtype);
+    seen.values = Rounded(ctx, seen.values, pass.kv_dtype);
+  }
+  const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
+  const Tensor mixed = ops::Attention(ctx, q, seen.keys, seen.values, scale, pass.start);
+  const Tensor flat = ops::Reshape(ctx, mixed, {rows, shape_.heads * head_dim});
+  return parts_.o.Forward(ctx, PrepareFor(ctx, parts_.o, parts_.sub_norm, flat));
+}
+
+void Attention::Pack(Context& ctx) {
+  for (Projection* projection : {&parts_.q, &parts_.k, &parts_.v, &parts_.o}) projection->Pack(ctx);
+  PackNorm(ctx, parts_.sub_norm);
+}
+
+GatedMlp::GatedMlp(Activation activation, Parts parts)
+    : activation_(activation), parts_(std::move(parts)) {}
+
+Tensor GatedMlp::Forward(Context& ctx, const Features& x) const {
+  const Tensor gate = parts_.gate.Forward(ctx, x);
+  const Tensor inner = ops::GatedMlp(ctx, gate, parts_.up.Forward(ctx, x), activation_);
+  return parts_.down.Forward(ctx, PrepareFor(ctx, parts_.down, parts_.sub_norm, inner));
+}
+
+void GatedMlp::Pack(Context& ctx) {
+  for (Projection* projection : {&parts_.gate, &parts_.up, &parts_.down}) projection->Pack(ctx);
+  PackNorm(ctx, parts_.sub_norm);
+}
+
+Block::Block(RmsNorm input_norm, Attention attention, RmsNorm mlp_norm, GatedMlp mlp)
+    : input_norm_(std::move(input_norm)),
+      attention_(std::move(attention)),
+      mlp_norm_(std::move(mlp_norm)),
+      mlp_(std::move(mlp)) {}
+
+Tensor Block::Forward(Context& ctx, const Tensor& x, const Pass& pass, int64_t layer) const {
+  const Features read = input_norm_.Prepare(ctx, x, attention_.parts().q.kind());
+  const Tensor attended = ops::Add(ctx, x, attention_.Forward(ctx, read, pass, layer));
+  const Features mixed = mlp_norm_.Prepare(ctx, attended, mlp_.parts().gate.kind());
+  return ops::Add(ctx, attended, mlp_.Forward(ctx, mixed));
+}
+
+void Block::Pack(Context& ctx) {
+  input_norm_.Freeze(ctx);
+  attention_.Pack(ctx);
+  mlp_norm_.Freeze(ctx);
+  mlp_.Pack(ctx);
+}
+
+}  // namespace tern::nn

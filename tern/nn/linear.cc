@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "tern/nn/linear.h"
+
+#include <utility>
+
+#include "tern/base/check.h"
+#include "tern/ops/ops.h"
+#include "tern/ops/transformer.h"
+
+namespace tern::nn {
+
+BitLinear::BitLinear(Weight master, TernaryQuantizer quantizer, Weight bias)
+    : master_(std::move(master)), bias_(std::move(bias)), quantizer_(quantizer) {
+  TERN_CHECK(master_.defined());
+}
+
+BitLinear::BitLinear(TernaryWeight packed, Weight bias)
+    : bias_(std::move(bias)), packed_(std::move(packed)) {
+  TERN_CHECK(packed_.panels.defined());
+}
+
+TernaryWeight BitLinear::Ternary(Context& ctx) const {
+  if (!has_master()) return packed_;
+  return ops::QuantizeTernary(ctx, master_.Get(ctx), quantizer_);
+}
+
+Tensor BitLinear::Forward(Context& ctx, const QuantRows& x) const {
+  return ops::BitLinear(ctx, x, Ternary(ctx), bias_.Get(ctx));
+}
+
+void BitLinear::Pack(Context& ctx) {
+  if (has_master()) {
+    packed_ = Ternary(ctx);
+    master_ = {};
+  }
+  bias_.Freeze(ctx);
+}
+
+Linear::Linear(Weight weight, Weight bias) : weight_(std::move(weight)), bias_(std::move(bias)) {
+  TERN_CHECK(weight_.defined());
+}
+
+Tensor Linear::Forward(Context& ctx, const Tensor& x) const {
+  return ops::Linear(ctx, x, weight_.Get(ctx), bias_.Get(ctx));
+}
+
+void Linear::Freeze(Context& ctx) {
+  weight_.Freeze(ctx);
+  bias_.Freeze(ctx);
+}
+
+Features Projection::Prepare(Context& ctx, const Tensor& x) const {
+  if (kind() == WeightKind::kF32) return {.quantized = {}, .plain = x};
+  return {.quantized = ops::QuantizeRows(ctx, x), .plain = {}};
+}
+
+Tensor Projection::Forward(Context& ctx, const Features& x) const {
+  if (const BitLinear* layer = ternary()) return layer->Forward(ctx, x.quantized);
+  return plain()->Forward(ctx, x.plain);
+}
+
+void Projection::Pack(Context& ctx) {
+  if (BitLinear* layer = std::get_if<BitLinear>(&layer_)) {
+    layer->Pack(ctx);
+  } else {
+    std::get<Linear>(layer_).Freeze(ctx);
+  }
+}
+
+}  // namespace tern::nn
