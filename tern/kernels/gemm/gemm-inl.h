@@ -1,26 +1,205 @@
 // SPDX-License-Identifier: MIT
-// gemm.h for vector targets.
+// gemm.h for vector targets: tiles of kTileRows x 4 dot products whose lanes stay in registers.
 #pragma once
 
+#include <algorithm>
+
+#include "tern/base/float16.h"
 #include "tern/kernels/vec16-inl.h"
 
 TERN_BEGIN_TARGET
 
-void DotRows(const float* a, int64_t a_stride, const float* b, int64_t b_stride, float* out,
-             int64_t out_stride, int64_t m, int64_t n, int64_t k) noexcept {
-  for (int64_t i = 0; i < m; ++i) {
-    for (int64_t j = 0; j < n; ++j) {
-      const float* x = a + i * a_stride;
-      const float* y = b + j * b_stride;
-      V16 sum = Zero16();
-      int64_t t = 0;
-      for (; t + 16 <= k; t += 16) sum = Add(sum, Mul(Load16(x + t), Load16(y + t)));
-      if (t < k) sum = Add(sum, Mul(LoadN16(x + t, k - t), LoadN16(y + t, k - t)));
-      out[i * out_stride + j] = Sum(sum);
+constexpr int kTileColumns = 4;
+constexpr int kBlocks = kLanes / 4;  // of 128 bits in a vector
+// As many accumulators as there are registers for: 32 with AVX-512 and NEON, else 16.
+constexpr int kTileRows = HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM ? 4 : 2;
+// A lone row has few accumulators, so it takes more of the 16 lanes at a time.
+constexpr int kRowParts = kParts < kTileRows ? kParts : kTileRows;
+
+// Steps of the fold of two vectors' lanes. Each adds lanes that lie `Fold` apart and packs what is
+// left of a and b into one vector.
+HWY_INLINE VF Fold8(VF a, VF b) {
+  return hn::Add(hn::ConcatLowerLower(D(), b, a), hn::ConcatUpperUpper(D(), b, a));
+}
+HWY_INLINE VF Fold4(VF a, VF b) {
+  return hn::Add(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
+                 hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)));
+}
+HWY_INLINE VF Fold2(VF a, VF b) {
+  const hn::RepartitionToWide<D> pairs;
+  const auto wide_a = hn::BitCast(pairs, a);
+  const auto wide_b = hn::BitCast(pairs, b);
+  return hn::Add(hn::BitCast(D(), hn::InterleaveLower(pairs, wide_a, wide_b)),
+                 hn::BitCast(D(), hn::InterleaveUpper(pairs, wide_a, wide_b)));
+}
+HWY_INLINE VF Fold1(VF a, VF b) {
+  return hn::Add(hn::OddEven(hn::DupEven(b), a), hn::OddEven(b, hn::DupOdd(a)));
+}
+
+// Folds the lanes of one column of kBlocks rows to 4 a row, by the tree's steps 8 and 4; block r of
+// the result is row r.
+HWY_INLINE VF FoldColumn(const V16* row) {
+  if constexpr (kParts == 1) {
+    return Fold4(Fold8(row[0].part[0], row[2].part[0]), Fold8(row[1].part[0], row[3].part[0]));
+  } else if constexpr (kParts == 2) {
+    return Fold4(hn::Add(row[0].part[0], row[0].part[1]), hn::Add(row[1].part[0], row[1].part[1]));
+  } else {
+    return hn::Add(hn::Add(row[0].part[0], row[0].part[2]),
+                   hn::Add(row[0].part[1], row[0].part[3]));
+  }
+}
+
+// What a tile reads: rows of a and 4 rows of b, and their last k mod 16 elements padded with +0.
+template <int kRows>
+struct TileInput {
+  const float* a[kRows];
+  const float* b[kTileColumns];
+  int64_t k = 0;
+};
+
+// Adds the products of the parts first_part ... + kPassParts - 1 of k elements, a multiple of 16.
+template <int kRows, int kPassParts>
+HWY_INLINE void AccumulatePass(const TileInput<kRows>& in, int first_part,
+                               V16 (&sums)[kRows][kTileColumns]) {
+  const D d;
+  VF sum[kRows][kTileColumns][kPassParts];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < kTileColumns; ++c) {
+#pragma GCC unroll 16
+      for (int p = 0; p < kPassParts; ++p) sum[r][c][p] = sums[r][c].part[first_part + p];
+    }
+  }
+  for (int64_t t = first_part * kLanes; t < in.k; t += 16) {
+#pragma GCC unroll 16
+    for (int p = 0; p < kPassParts; ++p) {
+      VF a[kRows];
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) a[r] = hn::LoadU(d, in.a[r] + t + p * kLanes);
+#pragma GCC unroll 16
+      for (int c = 0; c < kTileColumns; ++c) {
+        const VF b = hn::LoadU(d, in.b[c] + t + p * kLanes);
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+          sum[r][c][p] = hn::Add(sum[r][c][p], hn::Mul(a[r], b));
+        }
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < kTileColumns; ++c) {
+#pragma GCC unroll 16
+      for (int p = 0; p < kPassParts; ++p) sums[r][c].part[first_part + p] = sum[r][c][p];
     }
   }
 }
 
-constexpr GemmKernels kGemm = {.dot_rows = DotRows};
+template <int kRows>
+HWY_INLINE void Accumulate(const TileInput<kRows>& in, V16 (&sums)[kRows][kTileColumns]) {
+  constexpr int kPassParts = kRows == 1 ? kRowParts : 1;
+  for (int p = 0; p < kParts; p += kPassParts) AccumulatePass<kRows, kPassParts>(in, p, sums);
+}
+
+// The last k mod 16 elements of the rows, padded with +0.
+template <int kRows>
+HWY_NOINLINE void AccumulateTail(const TileInput<kRows>& in, V16 (&sums)[kRows][kTileColumns]) {
+  V16 a[kRows];
+  const int64_t done = in.k / 16 * 16;
+  for (int r = 0; r < kRows; ++r) a[r] = LoadN16(in.a[r] + done, in.k - done);
+  for (int c = 0; c < kTileColumns; ++c) {
+    const V16 b = LoadN16(in.b[c] + done, in.k - done);
+    for (int r = 0; r < kRows; ++r) sums[r][c] = Add(sums[r][c], Mul(a[r], b));
+  }
+}
+
+// out[kRows][n <= 4].
+template <int kRows>
+HWY_INLINE void DotTile(TileInput<kRows> in, const float* bias, float* out, int64_t out_stride,
+                        int64_t n) {
+  V16 sums[kRows][kTileColumns];
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < kTileColumns; ++c) sums[r][c] = Zero16();
+  }
+  const int64_t k = in.k;
+  in.k = k / 16 * 16;
+  Accumulate<kRows>(in, sums);
+  in.k = k;
+  if (k % 16 != 0) AccumulateTail<kRows>(in, sums);
+  for (int first = 0; first < kRows; first += kBlocks) {
+    VF column[kTileColumns];
+    for (int c = 0; c < kTileColumns; ++c) {
+      V16 rows[kBlocks];
+      for (int r = 0; r < kBlocks; ++r) rows[r] = sums[first + r < kRows ? first + r : first][c];
+      column[c] = FoldColumn(rows);
+    }
+    const VF folded = Fold1(Fold2(column[0], column[2]), Fold2(column[1], column[3]));
+    HWY_ALIGN float block[kLanes];
+    hn::Store(folded, D(), block);
+    for (int r = 0; r < kBlocks && first + r < kRows; ++r) {
+      float* y = out + (first + r) * out_stride;
+      const float* sum = block + 4 * r;
+      for (int64_t c = 0; c < n; ++c) y[c] = bias != nullptr ? sum[c] + bias[c] : sum[c];
+    }
+  }
+}
+
+void DotRows(const float* a, int64_t a_stride, const float* b, int64_t b_stride, const float* bias,
+             float* out, int64_t out_stride, int64_t m, int64_t n, int64_t k) noexcept {
+  const auto tile = [&]<int kRows>(int64_t i, int64_t j) HWY_ATTR {
+    TileInput<kRows> in;
+    in.k = k;
+    for (int r = 0; r < kRows; ++r) in.a[r] = a + (i + r) * a_stride;
+    // Past the last column its row is read again and the result dropped.
+    for (int c = 0; c < kTileColumns; ++c) in.b[c] = b + std::min(j + c, n - 1) * b_stride;
+    DotTile<kRows>(in, bias == nullptr ? nullptr : bias + j, out + i * out_stride + j, out_stride,
+                   std::min<int64_t>(kTileColumns, n - j));
+  };
+  int64_t i = 0;
+  for (; i + kTileRows <= m; i += kTileRows) {
+    for (int64_t j = 0; j < n; j += kTileColumns) tile.template operator()<kTileRows>(i, j);
+  }
+  for (; i < m; ++i) {
+    for (int64_t j = 0; j < n; j += kTileColumns) tile.template operator()<1>(i, j);
+  }
+}
+
+void WidenBF16(const uint16_t* HWY_RESTRICT x, float* HWY_RESTRICT out, int64_t n) noexcept {
+  const DI d;
+  const hn::Rebind<uint16_t, DI> half;
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const VI bits = hn::PromoteTo(d, hn::LoadU(half, x + i));
+    hn::StoreU(hn::BitCast(D(), hn::ShiftLeft<16>(bits)), D(), out + i);
+  }
+  for (; i < n; ++i) out[i] = ToF32(BF16{x[i]});
+}
+
+// Half precision has its exponent and mantissa where float has them, 13 bits lower; multiplying by
+// 2^112 corrects the bias of the exponent, subnormals included. What was infinity or NaN gets the
+// largest exponent.
+void WidenF16(const uint16_t* HWY_RESTRICT x, float* HWY_RESTRICT out, int64_t n) noexcept {
+  const DI d;
+  const hn::Rebind<uint16_t, DI> half;
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const VI bits = hn::PromoteTo(d, hn::LoadU(half, x + i));
+    const VI magnitude = hn::ShiftLeft<13>(hn::And(bits, hn::Set(d, 0x7fff)));
+    const VI sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(d, 0x8000)));
+    const VI scaled = hn::BitCast(d, hn::Mul(hn::BitCast(D(), magnitude), hn::Set(D(), 0x1p112f)));
+    const auto special = hn::Gt(magnitude, hn::Set(d, 0x0f7fffff));
+    const VI top = hn::IfThenElseZero(special, hn::Set(d, 0x7f800000));
+    hn::StoreU(hn::BitCast(D(), hn::Or(hn::Or(scaled, top), sign)), D(), out + i);
+  }
+  for (; i < n; ++i) out[i] = ToF32(F16{x[i]});
+}
+
+constexpr GemmKernels kGemm = {
+    .dot_rows = DotRows,
+    .widen_bf16 = WidenBF16,
+    .widen_f16 = WidenF16,
+};
 
 TERN_END_TARGET

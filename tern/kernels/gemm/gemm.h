@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Float matrix products in canonical float: every output is one dot product over k in 16 virtual
-// lanes, so it does not depend on tiling, threads or batch.
+// lanes, so it does not depend on tiling, threads or batch. No blocking for caches beyond a tile
+// of registers: the caller cuts b into pieces that stay in the cache.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +9,14 @@
 namespace tern::kernels {
 
 struct GemmKernels {
-  // out[m, n] = sum over k of a[m, k] * b[n, k]; strides in elements, rows of a and b contiguous.
-  void (*dot_rows)(const float* a, int64_t a_stride, const float* b, int64_t b_stride, float* out,
-                   int64_t out_stride, int64_t m, int64_t n, int64_t k) noexcept;
+  // out[m, n] = sum over k of a[m, k] * b[n, k], plus bias[n] unless it is null; strides of rows in
+  // elements, rows of a and b contiguous.
+  void (*dot_rows)(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
+                   const float* bias, float* out, int64_t out_stride, int64_t m, int64_t n,
+                   int64_t k) noexcept;
+  // n bf16 or f16 numbers to f32, exactly.
+  void (*widen_bf16)(const uint16_t* x, float* out, int64_t n) noexcept;
+  void (*widen_f16)(const uint16_t* x, float* out, int64_t n) noexcept;
 };
 
 }  // namespace tern::kernels

@@ -9,7 +9,7 @@ namespace tern::kernels {
 extern const KernelTable kTable_scalar;
 const KernelTable kTable_scalar = {
     .target = "scalar",
-    .gemm = {.dot_rows = reference::DotRows},
+    .gemm = reference::kGemm,
     .ternary = {.dots = reference::Dots,
                 .bit_linear = reference::BitLinear,
                 .quantize_rows = reference::QuantizeRows,
