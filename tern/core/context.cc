@@ -45,11 +45,14 @@ Tensor Context::EmptyLike(const Tensor& like, const Shape& shape, DType dtype) c
 void Context::Run(const OpCall& call) {
   TERN_CHECK(!call.inputs.empty() || !call.outputs.empty());
   const Tensor& first = call.inputs.empty() ? *call.outputs.front() : *call.inputs.front();
+  TERN_CHECK(first.defined());
   Backend& target = backend(first.device());
-  for (const Tensor* input : call.inputs) {
-    if (input->defined() && !(input->device() == first.device())) {
-      Fail(ErrorKind::kInvalidArgument, "{}: operands live on {} and {}", OpName(call.op),
-           DeviceName(first.device()), DeviceName(input->device()));
+  for (const auto operands : {call.inputs, call.outputs}) {
+    for (const Tensor* operand : operands) {
+      if (operand->defined() && !(operand->device() == first.device())) {
+        Fail(ErrorKind::kInvalidArgument, "{}: operands live on {} and {}", OpName(call.op),
+             DeviceName(first.device()), DeviceName(operand->device()));
+      }
     }
   }
   if (!target.Supports(call)) {

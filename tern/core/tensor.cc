@@ -161,10 +161,10 @@ bool Tensor::ReshapedStrides(const Shape& shape, Strides* strides) const {
       }
     }
     int64_t stride = 0;  // of the run's innermost axis that is not 1
-    int64_t expected = 0;
+    int64_t expected = -1;
     for (int axis = old_axis - 1; axis >= old_begin; --axis) {
       if (shape_[axis] == 1) continue;
-      if (expected == 0) {
+      if (expected < 0) {
         stride = strides_[axis];
       } else if (strides_[axis] != expected) {
         return false;
