@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tern/base/cpu_features.h"
+#include "tern/kernels/elementwise/elementwise.h"
 #include "tern/kernels/gemm/gemm.h"
 #include "tern/kernels/ternary/ternary.h"
 
@@ -15,6 +16,7 @@ namespace tern::kernels {
 
 struct KernelTable {
   const char* target;
+  ElementwiseKernels elementwise;
   GemmKernels gemm;
   TernaryKernels ternary;
 };

@@ -3,6 +3,7 @@
 // every target, and the target's table. The file has included its ternary kernels before.
 #pragma once
 
+#include "tern/kernels/elementwise/elementwise-inl.h"
 #include "tern/kernels/gemm/gemm-inl.h"
 #include "tern/kernels/math/math-inl.h"
 
@@ -15,6 +16,7 @@ namespace tern::kernels {
 extern const KernelTable TERN_TABLE_NAME(TERN_TARGET_NAME);
 const KernelTable TERN_TABLE_NAME(TERN_TARGET_NAME) = {
     .target = TERN_STRING(TERN_TARGET_NAME),
+    .elementwise = TERN_TARGET_NAME::kElementwise,
     .gemm = TERN_TARGET_NAME::kGemm,
     .ternary = TERN_TARGET_NAME::kTernary,
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The reference target: plain loops, the definition of every result.
+#include "tern/kernels/elementwise/reference.h"
 #include "tern/kernels/gemm/reference.h"
 #include "tern/kernels/kernel_table.h"
 #include "tern/kernels/ternary/reference.h"
@@ -9,6 +10,7 @@ namespace tern::kernels {
 extern const KernelTable kTable_scalar;
 const KernelTable kTable_scalar = {
     .target = "scalar",
+    .elementwise = reference::kElementwise,
     .gemm = reference::kGemm,
     .ternary = {.dots = reference::Dots,
                 .bit_linear = reference::BitLinear,
