@@ -10,6 +10,9 @@
 #include "tern/base/cpu_features.h"
 #include "tern/kernels/elementwise/elementwise.h"
 #include "tern/kernels/gemm/gemm.h"
+#include "tern/kernels/norm/norm.h"
+#include "tern/kernels/reduce/reduce.h"
+#include "tern/kernels/softmax/softmax.h"
 #include "tern/kernels/ternary/ternary.h"
 
 namespace tern::kernels {
@@ -18,6 +21,9 @@ struct KernelTable {
   const char* target;
   ElementwiseKernels elementwise;
   GemmKernels gemm;
+  NormKernels<float> norm;
+  ReduceKernels<float> reduce;
+  SoftmaxKernels<float> softmax;
   TernaryKernels ternary;
 };
 

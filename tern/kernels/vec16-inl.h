@@ -41,15 +41,16 @@ HWY_INLINE V16 Load16(const float* x) {
   return r;
 }
 
-// The first n < 16 elements; the other lanes are +0.
-HWY_INLINE V16 LoadN16(const float* x, int64_t n) {
-  HWY_ALIGN float padded[16] = {};
-  for (int64_t i = 0; i < n; ++i) padded[i] = x[i];
-  return Load16(padded);
-}
-
 HWY_INLINE void Store16(V16 v, float* x) {
   for (int p = 0; p < kParts; ++p) hn::StoreU(v.part[p], D(), x + p * kLanes);
+}
+
+// The first n < 16 elements; the other lanes are the padding.
+HWY_INLINE V16 LoadN16(const float* x, int64_t n, float padding = 0) {
+  HWY_ALIGN float padded[16];
+  Store16(Set16(padding), padded);
+  for (int64_t i = 0; i < n; ++i) padded[i] = x[i];
+  return Load16(padded);
 }
 
 HWY_INLINE void StoreN16(V16 v, float* x, int64_t n) {
@@ -92,6 +93,16 @@ HWY_INLINE float Sum(V16 v) {
   Store16(v, lane);
   for (int half = 8; half >= 1; half /= 2) {
     for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+  }
+  return lane[0];
+}
+
+// The greatest lane, as Max() takes them.
+HWY_INLINE float MaxOf(V16 v) {
+  HWY_ALIGN float lane[16];
+  Store16(v, lane);
+  for (int half = 8; half >= 1; half /= 2) {
+    for (int i = 0; i < half; ++i) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
   }
   return lane[0];
 }

@@ -3,61 +3,20 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
-#include <limits>
-#include <random>
 #include <vector>
 
 #include "tern/base/float16.h"
-#include "tern/kernels/kernel_table.h"
+#include "tern/kernels/kernel_test.h"
 
 namespace tern::kernels {
 namespace {
 
-// All bits equal, or both NaN.
-bool SameBits(float a, float b) {
-  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (a != a && b != b);
-}
-
-class ElementwiseTest : public testing::Test {
- protected:
-  // Any bits half of the time: NaN, infinities, subnormals and huge values come often.
-  std::vector<float> Values(size_t n) {
-    std::vector<float> values(n);
-    std::normal_distribution<float> normal(0, 3);
-    for (float& x : values) {
-      x = random_() % 2 != 0 ? normal(random_)
-                             : std::bit_cast<float>(static_cast<uint32_t>(random_()));
-    }
-    const float specials[] = {0.0f,
-                              -0.0f,
-                              1.0f,
-                              std::numeric_limits<float>::infinity(),
-                              -std::numeric_limits<float>::infinity(),
-                              std::nanf(""),
-                              1e-45f};
-    for (float x : specials) values[random_() % n] = x;
-    return values;
-  }
-
-  template <typename Check>
-  void ForTargets(Check check) {
-    for (const Target& target : ListTargets(CpuFeatures::Detect())) {
-      if (!target.supported) continue;
-      SCOPED_TRACE(testing::Message() << target.name << " seed " << seed_);
-      check(*target.table);
-    }
-  }
-
-  const uint32_t seed_ = std::random_device()();
-  std::mt19937 random_{seed_};
-  const KernelTable& scalar_ = SelectKernels(CpuFeatures::Detect(), "scalar");
-};
+using ElementwiseTest = KernelTest;
 
 TEST_F(ElementwiseTest, UnaryFunctionsEqualTheReferenceBitForBit) {
   for (int64_t n : {1, 3, 16, 100, 1000}) {
-    const std::vector<float> a = Values(2 * n);
+    const std::vector<float> a = Wild(2 * n);
     for (size_t f = 0; f < static_cast<size_t>(Unary::kCount); ++f) {
       for (int64_t stride : {0, 1, 2}) {
         std::vector<float> expected(n);
@@ -80,7 +39,7 @@ TEST_F(ElementwiseTest, UnaryFunctionsEqualTheReferenceBitForBit) {
 TEST_F(ElementwiseTest, BinaryFunctionsEqualTheReferenceBitForBit) {
   const int64_t strides[][2] = {{1, 1}, {1, 0}, {0, 1}, {2, 1}, {0, 0}};
   for (int64_t n : {1, 3, 16, 100, 1000}) {
-    const std::vector<float> a = Values(2 * n), b = Values(2 * n);
+    const std::vector<float> a = Wild(2 * n), b = Wild(2 * n);
     for (size_t f = 0; f < static_cast<size_t>(Binary::kCount); ++f) {
       for (const auto& [sa, sb] : strides) {
         std::vector<float> expected(n);
@@ -102,7 +61,7 @@ TEST_F(ElementwiseTest, BinaryFunctionsEqualTheReferenceBitForBit) {
 
 TEST_F(ElementwiseTest, AnOutputMayBeAnInput) {
   const int64_t n = 101;
-  const std::vector<float> a = Values(n), b = Values(n);
+  const std::vector<float> a = Wild(n), b = Wild(n);
   std::vector<float> expected(n);
   for (int64_t i = 0; i < n; ++i) expected[i] = a[i] + b[i];
   ForTargets([&](const KernelTable& table) {

@@ -5,7 +5,9 @@
 
 #include "tern/kernels/elementwise/elementwise-inl.h"
 #include "tern/kernels/gemm/gemm-inl.h"
-#include "tern/kernels/math/math-inl.h"
+#include "tern/kernels/norm/norm-inl.h"
+#include "tern/kernels/reduce/reduce-inl.h"
+#include "tern/kernels/softmax/softmax-inl.h"
 
 #define TERN_TABLE_NAME_(name) kTable_##name
 #define TERN_TABLE_NAME(name) TERN_TABLE_NAME_(name)
@@ -18,6 +20,9 @@ const KernelTable TERN_TABLE_NAME(TERN_TARGET_NAME) = {
     .target = TERN_STRING(TERN_TARGET_NAME),
     .elementwise = TERN_TARGET_NAME::kElementwise,
     .gemm = TERN_TARGET_NAME::kGemm,
+    .norm = TERN_TARGET_NAME::kNorm,
+    .reduce = TERN_TARGET_NAME::kReduce,
+    .softmax = TERN_TARGET_NAME::kSoftmax,
     .ternary = TERN_TARGET_NAME::kTernary,
 };
 }  // namespace tern::kernels

@@ -3,6 +3,9 @@
 #include "tern/kernels/elementwise/reference.h"
 #include "tern/kernels/gemm/reference.h"
 #include "tern/kernels/kernel_table.h"
+#include "tern/kernels/norm/reference.h"
+#include "tern/kernels/reduce/reference.h"
+#include "tern/kernels/softmax/reference.h"
 #include "tern/kernels/ternary/reference.h"
 
 namespace tern::kernels {
@@ -12,6 +15,9 @@ const KernelTable kTable_scalar = {
     .target = "scalar",
     .elementwise = reference::kElementwise,
     .gemm = reference::kGemm,
+    .norm = reference::kNorm<float>,
+    .reduce = reference::kReduce<float>,
+    .softmax = reference::kSoftmax<float>,
     .ternary = {.dots = reference::Dots,
                 .bit_linear = reference::BitLinear,
                 .quantize_rows = reference::QuantizeRows,
