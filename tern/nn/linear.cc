@@ -28,6 +28,13 @@ Tensor BitLinear::Forward(Context& ctx, const QuantRows& x) const {
   return ops::BitLinear(ctx, x, Ternary(ctx), bias_.Get(ctx));
 }
 
+BitLinear BitLinear::Detached() const {
+  BitLinear copy = *this;
+  copy.master_ = master_.Detached();
+  copy.bias_ = bias_.Detached();
+  return copy;
+}
+
 void BitLinear::Pack(Context& ctx) {
   if (has_master()) {
     packed_ = Ternary(ctx);

@@ -33,6 +33,8 @@ class BitLinear {
   const Weight& bias() const { return bias_; }
   // The trits and the multiplier of the forward pass.
   TernaryWeight Ternary(Context& ctx) const;
+  // The same layer, off any tape.
+  BitLinear Detached() const;
   // Keeps the trits alone.
   void Pack(Context& ctx);
 

@@ -44,6 +44,8 @@ class Weight {
 
   // The value as the forward pass uses it; undefined when this is.
   Tensor Get(Context& ctx) const;
+  // The same elements, off any tape.
+  Weight Detached() const { return defined() ? Weight(value_.Detached(), dtype_) : Weight(); }
   // Rounds once for all, for a model that only runs.
   void Freeze(Context& ctx);
 
