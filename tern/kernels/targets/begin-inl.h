@@ -2,6 +2,8 @@
 // First include of a vector target's source file, which defines before it
 //   TERN_TARGET_NAME   the target's name (namespace)
 //   TERN_HWY_TARGET    the Highway target whose vectors it uses
+//   TERN_ATTRIBUTES    (optional) what -m or -march would take to add instructions that Highway's
+//                      target lacks, beginning with a comma if Highway's attributes come before
 // Highway's functions are then compiled for that target by function attributes, in its own
 // namespace, so no inline function of a shared header is ever compiled with these instructions.
 #pragma once
@@ -20,8 +22,19 @@
 
 #include "tern/kernels/kernel_table.h"
 
+#if defined(TERN_ATTRIBUTES) && defined(HWY_TARGET_STR)
+#define TERN_PUSH_ATTRIBUTES HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR TERN_ATTRIBUTES)
+#define TERN_POP_ATTRIBUTES HWY_POP_ATTRIBUTES
+#elif defined(TERN_ATTRIBUTES)
+#define TERN_PUSH_ATTRIBUTES HWY_PUSH_ATTRIBUTES(TERN_ATTRIBUTES)
+#define TERN_POP_ATTRIBUTES HWY_POP_ATTRIBUTES
+#else
+#define TERN_PUSH_ATTRIBUTES HWY_BEFORE_NAMESPACE();
+#define TERN_POP_ATTRIBUTES HWY_AFTER_NAMESPACE();
+#endif
+
 #define TERN_BEGIN_TARGET      \
-  HWY_BEFORE_NAMESPACE();      \
+  TERN_PUSH_ATTRIBUTES         \
   namespace tern::kernels {    \
   namespace TERN_TARGET_NAME { \
   namespace {
@@ -29,4 +42,4 @@
   }                     \
   }                     \
   }                     \
-  HWY_AFTER_NAMESPACE();
+  TERN_POP_ATTRIBUTES

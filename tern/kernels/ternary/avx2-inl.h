@@ -1,20 +1,51 @@
 // SPDX-License-Identifier: MIT
+// VPMADDUBSW multiplies codes by activations and adds pairs into int16, which holds kSteps of them.
 #pragma once
 
-#include "tern/kernels/ternary/reference.h"
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "tern/kernels/ternary/ternary.h"
 
 TERN_BEGIN_TARGET
 
-constexpr TernaryKernels kTernary = {
-    .dots = reference::Dots,
-    .bit_linear = reference::BitLinear,
-    .quantize_rows = reference::QuantizeRows,
-    .dequantize_rows = reference::DequantizeRows,
-    .sum_weight_chunk = SumWeightChunk,
-    .quantize_panels = reference::QuantizePanels,
-    .pack_panels = reference::PackPanels,
-    .unpack_panels = reference::UnpackPanels,
-    .dequantize_panels = reference::DequantizePanels,
-};
+constexpr int kVectorBytes = 32;
+constexpr int kTileRows = 4;
+constexpr int kTilePanels = 1;
+constexpr int kSteps = 64;
+static_assert(kSteps * 2 * 2 * 127 <= INT16_MAX && kSteps * 2 * 2 * -128 >= INT16_MIN);
+static_assert(kMaxTernaryColumns * 128 * 2 <= INT32_MAX);
+
+using Codes = __m256i;
+using Columns = __m256i;
+using Sums = __m256i;
+
+HWY_INLINE Codes LoadCodes(const uint8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+HWY_INLINE void StoreCodes(Codes v, uint8_t* p) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+}
+HWY_INLINE Columns LoadColumns(const int8_t* p) {
+  int32_t four;
+  std::memcpy(&four, p, sizeof(four));
+  return _mm256_set1_epi32(four);
+}
+template <int kField>
+HWY_INLINE Codes Field(Codes packed) {
+  return _mm256_and_si256(_mm256_srli_epi16(packed, 2 * kField), _mm256_set1_epi8(3));
+}
+HWY_INLINE Sums MultiplyAdd(Codes w, Columns x, Sums sums) {
+  return _mm256_add_epi16(sums, _mm256_maddubs_epi16(w, x));
+}
+HWY_INLINE void AddSums(Sums sums, int32_t* acc) {
+  __m256i* const to = reinterpret_cast<__m256i*>(acc);
+  const __m256i wide = _mm256_madd_epi16(sums, _mm256_set1_epi16(1));
+  _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), wide));
+}
 
 TERN_END_TARGET
+
+#include "tern/kernels/ternary/row-inl.h"
+#include "tern/kernels/ternary/ternary-inl.h"

@@ -1,20 +1,51 @@
 // SPDX-License-Identifier: MIT
+// PMADDUBSW multiplies codes by activations and adds pairs into int16, which holds kSteps of them.
 #pragma once
 
-#include "tern/kernels/ternary/reference.h"
+#include <smmintrin.h>
+
+#include <cstring>
+
+#include "tern/kernels/ternary/ternary.h"
 
 TERN_BEGIN_TARGET
 
-constexpr TernaryKernels kTernary = {
-    .dots = reference::Dots,
-    .bit_linear = reference::BitLinear,
-    .quantize_rows = reference::QuantizeRows,
-    .dequantize_rows = reference::DequantizeRows,
-    .sum_weight_chunk = SumWeightChunk,
-    .quantize_panels = reference::QuantizePanels,
-    .pack_panels = reference::PackPanels,
-    .unpack_panels = reference::UnpackPanels,
-    .dequantize_panels = reference::DequantizePanels,
-};
+constexpr int kVectorBytes = 16;
+constexpr int kTileRows = 2;
+constexpr int kTilePanels = 1;
+constexpr int kSteps = 64;
+static_assert(kSteps * 2 * 2 * 127 <= INT16_MAX && kSteps * 2 * 2 * -128 >= INT16_MIN);
+static_assert(kMaxTernaryColumns * 128 * 2 <= INT32_MAX);
+
+using Codes = __m128i;
+using Columns = __m128i;
+using Sums = __m128i;
+
+HWY_INLINE Codes LoadCodes(const uint8_t* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+HWY_INLINE void StoreCodes(Codes v, uint8_t* p) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), v);
+}
+HWY_INLINE Columns LoadColumns(const int8_t* p) {
+  int32_t four;
+  std::memcpy(&four, p, sizeof(four));
+  return _mm_set1_epi32(four);
+}
+template <int kField>
+HWY_INLINE Codes Field(Codes packed) {
+  return _mm_and_si128(_mm_srli_epi16(packed, 2 * kField), _mm_set1_epi8(3));
+}
+HWY_INLINE Sums MultiplyAdd(Codes w, Columns x, Sums sums) {
+  return _mm_add_epi16(sums, _mm_maddubs_epi16(w, x));
+}
+HWY_INLINE void AddSums(Sums sums, int32_t* acc) {
+  __m128i* const to = reinterpret_cast<__m128i*>(acc);
+  const __m128i wide = _mm_madd_epi16(sums, _mm_set1_epi16(1));
+  _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), wide));
+}
 
 TERN_END_TARGET
+
+#include "tern/kernels/ternary/row-inl.h"
+#include "tern/kernels/ternary/ternary-inl.h"
