@@ -9,6 +9,7 @@
 #include "tern/kernels/ternary/ternary.h"
 
 TERN_BEGIN_TARGET
+namespace ternary {
 
 constexpr int kVectorBytes = 32;
 constexpr int kTileRows = 4;
@@ -45,6 +46,7 @@ HWY_INLINE void AddSums(Sums sums, int32_t* acc) {
   _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), wide));
 }
 
+}  // namespace ternary
 TERN_END_TARGET
 
 #include "tern/kernels/ternary/row-inl.h"

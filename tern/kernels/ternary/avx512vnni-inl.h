@@ -9,6 +9,7 @@
 #include "tern/kernels/ternary/ternary.h"
 
 TERN_BEGIN_TARGET
+namespace ternary {
 
 constexpr int kVectorBytes = 64;
 constexpr int kTileRows = 12;
@@ -67,6 +68,7 @@ HWY_INLINE void RowDots(const uint8_t* panel, int64_t k, const int8_t* q, int32_
   _mm512_storeu_si512(acc, total);
 }
 
+}  // namespace ternary
 TERN_END_TARGET
 
 #include "tern/kernels/ternary/ternary-inl.h"

@@ -9,6 +9,7 @@
 #include "tern/kernels/ternary/ternary.h"
 
 TERN_BEGIN_TARGET
+namespace ternary {
 
 constexpr int kVectorBytes = 16;
 constexpr int kTileRows = 6;
@@ -43,6 +44,7 @@ HWY_INLINE void AddSums(Sums sums, int32_t* acc) {
   vst1q_s32(acc, vaddq_s32(vld1q_s32(acc), sums));
 }
 
+}  // namespace ternary
 TERN_END_TARGET
 
 #include "tern/kernels/ternary/row-inl.h"

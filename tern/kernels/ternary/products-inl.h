@@ -23,6 +23,7 @@
 #include "tern/kernels/vec16-inl.h"
 
 TERN_BEGIN_TARGET
+namespace ternary {
 
 constexpr int kPieces = kPanelBlockBytes / kVectorBytes;  // vectors that hold a field of a block
 constexpr int kPieceRows = kVectorBytes / 4;
@@ -198,4 +199,5 @@ void BitLinear(const TernaryPanels& w, const TernaryRows& x, const TernaryRange&
   Multiply(w, x, range, StoreFloats{.out = out, .n = w.n, .sum = x.sum});
 }
 
+}  // namespace ternary
 TERN_END_TARGET

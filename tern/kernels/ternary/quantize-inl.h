@@ -10,6 +10,7 @@
 #include "tern/kernels/vec16-inl.h"
 
 TERN_BEGIN_TARGET
+namespace ternary {
 
 // max|x|; NaN if there is one. Bits of absolute values compare as the numbers do, NaN above all.
 HWY_INLINE float AbsMax(const float* x, int64_t k) {
@@ -186,4 +187,5 @@ void DequantizePanels(const TernaryPanels& w, int64_t panel_begin, int64_t panel
              });
 }
 
+}  // namespace ternary
 TERN_END_TARGET

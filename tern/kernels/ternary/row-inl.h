@@ -6,6 +6,7 @@
 #include "tern/kernels/ternary/ternary.h"
 
 TERN_BEGIN_TARGET
+namespace ternary {
 
 HWY_INLINE void RowDots(const uint8_t* panel, int64_t k, const int8_t* q, int32_t* acc) {
   constexpr int kVectors = kPanelBlockBytes / kVectorBytes;
@@ -33,4 +34,5 @@ HWY_INLINE void RowDots(const uint8_t* panel, int64_t k, const int8_t* q, int32_
   }
 }
 
+}  // namespace ternary
 TERN_END_TARGET

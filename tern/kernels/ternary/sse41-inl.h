@@ -9,6 +9,7 @@
 #include "tern/kernels/ternary/ternary.h"
 
 TERN_BEGIN_TARGET
+namespace ternary {
 
 constexpr int kVectorBytes = 16;
 constexpr int kTileRows = 2;
@@ -45,6 +46,7 @@ HWY_INLINE void AddSums(Sums sums, int32_t* acc) {
   _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), wide));
 }
 
+}  // namespace ternary
 TERN_END_TARGET
 
 #include "tern/kernels/ternary/row-inl.h"

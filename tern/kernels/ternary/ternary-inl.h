@@ -8,15 +8,15 @@
 TERN_BEGIN_TARGET
 
 constexpr TernaryKernels kTernary = {
-    .dots = Dots,
-    .bit_linear = BitLinear,
-    .quantize_rows = QuantizeRows,
-    .dequantize_rows = DequantizeRows,
-    .sum_weight_chunk = SumChunk,
-    .quantize_panels = QuantizePanels,
-    .pack_panels = PackPanels,
-    .unpack_panels = UnpackPanels,
-    .dequantize_panels = DequantizePanels,
+    .dots = ternary::Dots,
+    .bit_linear = ternary::BitLinear,
+    .quantize_rows = ternary::QuantizeRows,
+    .dequantize_rows = ternary::DequantizeRows,
+    .sum_weight_chunk = ternary::SumChunk,
+    .quantize_panels = ternary::QuantizePanels,
+    .pack_panels = ternary::PackPanels,
+    .unpack_panels = ternary::UnpackPanels,
+    .dequantize_panels = ternary::DequantizePanels,
 };
 
 TERN_END_TARGET
