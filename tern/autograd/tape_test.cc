@@ -214,7 +214,6 @@ TEST_F(TapeTest, GivesAllMemoryBackToThePool) {
 using TapeDeathTest = TapeTest;
 
 TEST_F(TapeDeathTest, CatchesMistakes) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
   Tape other(ctx);
   const Tensor a = tape_.Watch(Values({1}, {2}));
   const Tensor b = other.Watch(Values({1}, {2}));
