@@ -42,7 +42,7 @@ enum class CheckpointForm : uint8_t {
 struct SaveOptions {
   CheckpointForm form = CheckpointForm::kMasters;
   // Of floats and masters; none: the model's float_dtype.
-  std::optional<DType> float_dtype;
+  std::optional<DType> float_dtype = {};
   uint64_t max_shard_bytes = uint64_t{5} << 30;
   const Tokenizer* tokenizer = nullptr;  // written along as tokenizer.json
   bool replace = false;                  // whether a directory at the path may give way

@@ -22,6 +22,10 @@ constexpr std::string_view kMagic = "ternids1";
 constexpr size_t kTrailerBytes = 32;
 constexpr size_t kChunkBytes = size_t{1} << 18;
 
+std::string_view Text(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
 int IdBytes(const Tokenizer& tokenizer) { return tokenizer.vocab_size() <= 65536 ? 2 : 4; }
 
 std::array<char, kTrailerBytes> Trailer(int id_bytes, uint64_t count, uint64_t hash) {
@@ -77,8 +81,8 @@ class TokenFileWriter {
 
   void AddText(const std::string& path) {
     const MappedFile text_file(path);
-    const std::string_view text(reinterpret_cast<const char*>(text_file.bytes().data()),
-                                text_file.bytes().size());
+    RequireUtf8(text_file);
+    const std::string_view text = Text(text_file);
     const size_t wave = 4 * static_cast<size_t>(threads_.threads());
     std::vector<std::string_view> chunks;
     for (size_t done = 0; done < text.size();) {
@@ -88,7 +92,7 @@ class TokenFileWriter {
         chunks.push_back(text.substr(done, cutter_.Length(text.substr(done))));
         done += chunks.back().size();
       }
-      AddChunks(chunks, path, text.data());
+      AddChunks(chunks);
       text_file.Release(text_file.bytes().subspan(begin, done - begin));
     }
   }
@@ -101,18 +105,11 @@ class TokenFileWriter {
   }
 
  private:
-  void AddChunks(std::span<const std::string_view> chunks, const std::string& path,
-                 const char* text) {
+  void AddChunks(std::span<const std::string_view> chunks) {
     encoded_.resize(std::max(encoded_.size(), chunks.size()));
     threads_.ParallelFor(static_cast<int64_t>(chunks.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const std::string_view chunk = chunks[i];
-        const size_t valid = ValidUtf8Prefix(chunk);
-        if (valid != chunk.size()) {
-          Fail(ErrorKind::kInvalidFile, "{}: byte {} is not UTF-8; convert the text to UTF-8 first",
-               path, chunk.data() - text + static_cast<std::ptrdiff_t>(valid));
-        }
-        encoded_[i] = tokenizer_.Encode(chunk);
+        encoded_[i] = tokenizer_.Encode(chunks[i]);
       }
     });
     for (size_t i = 0; i < chunks.size(); ++i) WriteIds(encoded_[i]);
@@ -148,6 +145,14 @@ uint64_t TokenizerHash(const Tokenizer& tokenizer) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   }
   return hash;
+}
+
+void RequireUtf8(const MappedFile& text) {
+  const size_t valid = ValidUtf8Prefix(Text(text));
+  if (valid != text.bytes().size()) {
+    Fail(ErrorKind::kInvalidFile, "{}: byte {} is not UTF-8; convert the text to UTF-8 first",
+         text.path(), valid);
+  }
 }
 
 void WriteTokenFile(ThreadPool& threads, const Tokenizer& tokenizer,

@@ -24,12 +24,14 @@ namespace tern {
 // Names a tokenizer by what it does: a hash of its tokenizer.json.
 uint64_t TokenizerHash(const Tokenizer& tokenizer);
 
+// Error(kInvalidFile) naming file and offset unless the file is UTF-8.
+void RequireUtf8(const MappedFile& text);
+
 // Encodes the files, one behind the other, into a token file. Special tokens written in the text
 // (<|endoftext|> on a line between documents) become their ids; nothing is added. The text is read
 // in chunks that are cut behind a special token or at a line's end, wherever the text has them, and
 // encoded by all threads; the ids depend neither on their number nor on anything else but the text.
-// Memory stays bounded by some chunks per thread. Text that is not UTF-8 is Error(kInvalidFile)
-// naming the file and the offset.
+// Memory stays bounded by some chunks per thread. They must be UTF-8.
 void WriteTokenFile(ThreadPool& threads, const Tokenizer& tokenizer,
                     std::span<const std::string> text_paths, const std::string& path);
 

@@ -179,4 +179,10 @@ Schedule ScheduleOf(const TrainConfig& config) {
   return schedule;
 }
 
+DType FloatDTypeOf(const TrainConfig& config) {
+  return config.float_dtype == "bf16"  ? DType::kBF16
+         : config.float_dtype == "f16" ? DType::kF16
+                                       : DType::kF32;
+}
+
 }  // namespace tern

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tern/core/dtype.h"
 #include "tern/train/schedule.h"
 
 namespace tern {
@@ -52,5 +53,6 @@ void CheckTrainConfig(const TrainConfig& config, const std::string& place);
 TrainConfig DefaultTrainConfig(uint64_t text_bytes);
 
 Schedule ScheduleOf(const TrainConfig& config);
+DType FloatDTypeOf(const TrainConfig& config);
 
 }  // namespace tern

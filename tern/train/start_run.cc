@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// Trainer::Start: from texts to a run's directory with its first checkpoint.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "tern/base/atomic_file.h"
+#include "tern/base/error.h"
+#include "tern/base/mapped_file.h"
+#include "tern/io/json_file.h"
+#include "tern/models/checkpoint.h"
+#include "tern/text/tokenizer_trainer.h"
+#include "tern/train/run_directory.h"
+#include "tern/train/trainer.h"
+
+namespace tern {
+namespace {
+
+constexpr const char* kDocumentEnd = "<|endoftext|>";
+
+ModelConfig ModelConfigOf(const TrainConfig& config, const Tokenizer& tokenizer) {
+  ModelConfig model;
+  model.vocab_size = tokenizer.vocab_size();
+  model.hidden_size = config.hidden_size;
+  model.intermediate_size = config.intermediate_size;
+  model.layers = config.num_hidden_layers;
+  model.heads = config.num_attention_heads;
+  model.kv_heads = config.num_key_value_heads;
+  model.head_dim = config.hidden_size / config.num_attention_heads;
+  model.max_positions = config.max_position_embeddings;
+  model.rope_theta = config.rope_theta;
+  model.rms_norm_eps = config.rms_norm_eps;
+  model.activation = config.hidden_act == "silu" ? Activation::kSilu : Activation::kRelu2;
+  model.tie_embeddings = config.tie_word_embeddings;
+  model.weights = config.weights == "ternary" ? nn::WeightKind::kTernary : nn::WeightKind::kF32;
+  model.quantizer =
+      config.quantizer == "sign" ? TernaryQuantizer::kSign : TernaryQuantizer::kAbsMean;
+  model.float_dtype = FloatDTypeOf(config);
+  if (const std::optional<int32_t> end = tokenizer.TokenId(kDocumentEnd)) {
+    model.bos = *end;
+    model.eos = {*end};
+  }
+  return model;
+}
+
+// The settings that a model which training goes on from decides.
+void TakeShape(const ModelConfig& model, TrainConfig* config) {
+  config->hidden_size = model.hidden_size;
+  config->intermediate_size = model.intermediate_size;
+  config->num_hidden_layers = model.layers;
+  config->num_attention_heads = model.heads;
+  config->num_key_value_heads = model.kv_heads;
+  config->max_position_embeddings = model.max_positions;
+  config->rope_theta = model.rope_theta;
+  config->rms_norm_eps = model.rms_norm_eps;
+  config->hidden_act = model.activation == Activation::kSilu ? "silu" : "relu2";
+  config->tie_word_embeddings = model.tie_embeddings;
+  config->weights = model.weights == nn::WeightKind::kTernary ? "ternary" : "f32";
+  config->quantizer = model.quantizer == TernaryQuantizer::kSign ? "sign" : "absmean";
+}
+
+Tokenizer TrainTokenizer(Context& ctx, const TrainConfig& config,
+                         const std::vector<std::string>& texts) {
+  constexpr size_t kChunkBytes = size_t{1} << 20;
+  ctx.Log(LogLevel::kInfo, fmt::format("training a tokenizer of {} tokens", config.vocab_size));
+  TokenizerTrainer trainer(
+      {.vocab_size = static_cast<int32_t>(config.vocab_size), .special_tokens = {kDocumentEnd}});
+  for (const std::string& path : texts) {
+    const MappedFile file(path);
+    RequireUtf8(file);
+    for (auto left = file.bytes(); !left.empty();) {
+      const auto chunk = left.first(std::min(kChunkBytes, left.size()));
+      trainer.Add({reinterpret_cast<const char*>(chunk.data()), chunk.size()});
+      file.Release(chunk);
+      left = left.subspan(chunk.size());
+    }
+  }
+  return trainer.Train();
+}
+
+struct Beginning {
+  std::unique_ptr<Model> model;
+  Tokenizer tokenizer;
+};
+
+Beginning LoadBeginning(Context& ctx, const std::string& path, TrainConfig* config) {
+  LoadedModel loaded =
+      LoadModel(ctx, path, {.keep_masters = true, .float_dtype = FloatDTypeOf(*config)});
+  if (loaded.model->Parameters().empty()) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{}: holds packed weights, which do not train; give the masters that they were made from",
+         path);
+  }
+  if (!loaded.tokenizer) {
+    Fail(ErrorKind::kInvalidFile, "{}: has no tokenizer.json, so no text can be read for it", path);
+  }
+  TakeShape(loaded.model->config(), config);
+  return {std::move(loaded.model), std::move(*loaded.tokenizer)};
+}
+
+Beginning MakeBeginning(Context& ctx, const TrainSource& source, TrainConfig* config) {
+  if (!source.init.empty()) return LoadBeginning(ctx, source.init, config);
+  Tokenizer tokenizer = source.tokenizer.empty() ? TrainTokenizer(ctx, *config, source.data)
+                                                 : Tokenizer::FromFile(source.tokenizer);
+  const ModelConfig model = ModelConfigOf(*config, tokenizer);
+  CheckModelConfig(model, "the model to train");
+  return {Model::Create(ctx, model, static_cast<uint64_t>(config->seed)), std::move(tokenizer)};
+}
+
+void WriteTokens(Context& ctx, const TrainSource& source, const Tokenizer& tokenizer,
+                 const std::string& directory) {
+  ctx.Log(LogLevel::kInfo, "encoding the text");
+  WriteTokenFile(ctx.threads(), tokenizer, source.data, directory + kTrainTokensFile);
+  if (!source.validation.empty()) {
+    const std::vector<std::string> paths = {source.validation};
+    WriteTokenFile(ctx.threads(), tokenizer, paths, directory + kValidTokensFile);
+  }
+}
+
+void RequireEmpty(const std::string& directory) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::exists(directory, error) &&
+      !(fs::is_directory(directory, error) &&
+        fs::directory_iterator(directory, error) == fs::directory_iterator())) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{}: is there already; name a new directory, or resume the run that it holds", directory);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Trainer> Trainer::Start(Context& ctx, const TrainConfig& given,
+                                        const TrainSource& source, const std::string& directory) {
+  if (source.data.empty()) {
+    Fail(ErrorKind::kInvalidArgument, "training needs at least one text");
+  }
+  CheckTrainConfig(given, "the training settings");
+  RequireEmpty(directory);
+  AtomicDirectory run(directory, AtomicDirectory::Existing::kRefuse);
+  TrainConfig config = given;
+  {
+    Beginning begin = MakeBeginning(ctx, source, &config);
+    config.vocab_size = begin.model->config().vocab_size;
+    CheckTrainConfig(config, source.init.empty() ? "the training settings" : source.init);
+    WriteFileAtomically(run.staging_path() + kTokenizerFile, begin.tokenizer.ToJson());
+    WriteTokens(ctx, source, begin.tokenizer, run.staging_path());
+    const RunTokens tokens(run.staging_path(), begin.tokenizer, config);
+    WindowSampler(tokens.training(), config.sequence_length, 0);  // an Error if the text is short
+    WriteJsonFile(run.staging_path() + kTrainConfigFile, TrainConfigToJson(config));
+    const Optimizer optimizer(ctx, begin.model->Parameters(), OptimizerOptionsOf(config));
+    SaveRunCheckpoint(ctx, run.staging_path(), begin.tokenizer, *begin.model, optimizer, {});
+  }
+  run.Commit();
+  return Resume(ctx, directory);
+}
+
+}  // namespace tern
