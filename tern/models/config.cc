@@ -17,7 +17,8 @@ constexpr std::array kFamilies = {
 #undef TERN_MODEL_FAMILY
 };
 
-// Far above every model; below them no product of two dimensions overflows.
+// Far above every model. With heads times head_dim a width too, no count of parameters overflows:
+// a block has less than 2^43, and all blocks less than 2^57.
 constexpr int64_t kMaxVocab = int64_t{1} << 24;
 constexpr int64_t kMaxWidth = int64_t{1} << 20;
 constexpr int64_t kMaxLayers = 1 << 14;
@@ -200,6 +201,11 @@ void CheckModelConfig(const ModelConfig& config, const std::string& place) {
     Fail(ErrorKind::kInvalidFile,
          "{}: \"num_attention_heads\" {} is not a multiple of \"num_key_value_heads\" {}", place,
          config.heads, config.kv_heads);
+  }
+  if (config.heads * config.head_dim > kMaxWidth) {
+    Fail(ErrorKind::kInvalidFile,
+         "{}: \"num_attention_heads\" {} times \"head_dim\" {} is more than {}", place,
+         config.heads, config.head_dim, kMaxWidth);
   }
   if (config.head_dim % 2 != 0) {
     Fail(ErrorKind::kInvalidFile,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Any bytes as a configuration: an Error that names the file in one line, or a JSON value whose
-// keys can be read with every type, and which survives being written and parsed again.
+// keys can be read with every type, and which survives being written and parsed again. The same as
+// the configuration of a model, and of a training run: an Error, or one that is written as it was
+// read.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -9,10 +11,15 @@
 #include "tern/base/check.h"
 #include "tern/base/error.h"
 #include "tern/io/json_file.h"
+#include "tern/models/config.h"
+#include "tern/models/config_writer.h"
+#include "tern/train/train_config.h"
 
 namespace {
 
 using tern::JsonObject;
+using tern::ModelConfig;
+using tern::TrainConfig;
 
 const std::string& Path() {
   static const std::string path = "dir/config.json";
@@ -52,6 +59,22 @@ void ReadEveryWay(const JsonObject& object) {
   }
 }
 
+void ReadAsModel(const nlohmann::json& value) {
+  const ModelConfig config = tern::ParseModelConfig(JsonObject(value, Path()));
+  TERN_CHECK(tern::ParameterCount(config) > 0);
+  const auto written = tern::ModelConfigJson(config, config.stored, tern::DType::kF32);
+  const nlohmann::json read = tern::ParseJson(written.dump(), Path());
+  const ModelConfig again = tern::ParseModelConfig(JsonObject(read, Path()));
+  TERN_CHECK(tern::ModelConfigJson(again, again.stored, tern::DType::kF32) == written);
+}
+
+void ReadAsTrainingRun(const nlohmann::json& value) {
+  const TrainConfig config = tern::TrainConfigFromJson(value, Path());
+  const auto written = tern::TrainConfigToJson(config);
+  const nlohmann::json read = tern::ParseJson(written.dump(), Path());
+  TERN_CHECK(tern::TrainConfigToJson(tern::TrainConfigFromJson(read, Path())) == written);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -59,6 +82,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ExpectValueOrError([&] {
     const nlohmann::json value = tern::ParseJson(text, Path(), {.max_depth = 32});
     TERN_CHECK(tern::ParseJson(value.dump(), Path(), {.max_depth = 32}) == value);
+    ExpectValueOrError([&] { ReadAsModel(value); });
+    ExpectValueOrError([&] { ReadAsTrainingRun(value); });
     ReadEveryWay(JsonObject(value, Path()));
   });
   return 0;
