@@ -8,10 +8,14 @@
 #include <vector>
 
 #include "tern/base/cpu_features.h"
+#include "tern/kernels/adamw/adamw.h"
+#include "tern/kernels/attention/attention.h"
 #include "tern/kernels/elementwise/elementwise.h"
 #include "tern/kernels/gemm/gemm.h"
+#include "tern/kernels/mlp/mlp.h"
 #include "tern/kernels/norm/norm.h"
 #include "tern/kernels/reduce/reduce.h"
+#include "tern/kernels/rope/rope.h"
 #include "tern/kernels/softmax/softmax.h"
 #include "tern/kernels/ternary/ternary.h"
 
@@ -19,10 +23,14 @@ namespace tern::kernels {
 
 struct KernelTable {
   const char* target;
+  AdamWKernels<float> adamw;
+  AttentionKernels<float> attention;
   ElementwiseKernels elementwise;
   GemmKernels gemm;
+  MlpKernels<float> mlp;
   NormKernels<float> norm;
   ReduceKernels<float> reduce;
+  RopeKernels<float> rope;
   SoftmaxKernels<float> softmax;
   TernaryKernels ternary;
 };

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The reference target: plain loops, the definition of every result.
+#include "tern/kernels/adamw/reference.h"
+#include "tern/kernels/attention/reference.h"
 #include "tern/kernels/elementwise/reference.h"
 #include "tern/kernels/gemm/reference.h"
 #include "tern/kernels/kernel_table.h"
+#include "tern/kernels/mlp/reference.h"
 #include "tern/kernels/norm/reference.h"
 #include "tern/kernels/reduce/reference.h"
+#include "tern/kernels/rope/reference.h"
 #include "tern/kernels/softmax/reference.h"
 #include "tern/kernels/ternary/reference.h"
 
@@ -13,10 +17,14 @@ namespace tern::kernels {
 extern const KernelTable kTable_scalar;
 const KernelTable kTable_scalar = {
     .target = "scalar",
+    .adamw = reference::kAdamW<float>,
+    .attention = reference::kAttention<float>,
     .elementwise = reference::kElementwise,
     .gemm = reference::kGemm,
+    .mlp = reference::kMlp<float>,
     .norm = reference::kNorm<float>,
     .reduce = reference::kReduce<float>,
+    .rope = reference::kRope<float>,
     .softmax = reference::kSoftmax<float>,
     .ternary = {.dots = reference::Dots,
                 .bit_linear = reference::BitLinear,

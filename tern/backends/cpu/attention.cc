@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+// Rotary embedding and causal grouped-query attention: the forward pass in canonical float, the
+// gradient on the BLAS.
+#include "tern/kernels/attention/attention.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tern/backends/cpu/blas.h"
+#include "tern/backends/cpu/cpu_op.h"
+#include "tern/kernels/attention/reference.h"
+#include "tern/kernels/gemm/reference.h"
+#include "tern/kernels/rope/reference.h"
+
+namespace tern::cpu {
+namespace {
+
+using kernels::AttentionGradRows;
+using kernels::AttentionRows;
+
+int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+bool IsWideFloat(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF64; }
+
+bool HasContiguousLastAxis(const Tensor& t) { return t.dim(-1) <= 1 || t.stride(-1) == 1; }
+
+template <typename T>
+const kernels::RopeKernels<T>& Rope(const Env& env) {
+  if constexpr (std::is_same_v<T, float>) {
+    return env.kernels.rope;
+  } else {
+    return kernels::reference::kRope<T>;
+  }
+}
+
+template <typename T>
+const kernels::AttentionKernels<T>& Attend(const Env& env) {
+  if constexpr (std::is_same_v<T, float>) {
+    return env.kernels.attention;
+  } else {
+    return kernels::reference::kAttention<T>;
+  }
+}
+
+template <typename T>
+void RunRopeOf(const Env& env, const OpCall& call) {
+  const Tensor& x = call.in(0);
+  const int64_t heads = x.dim(1);
+  const int64_t head_dim = x.dim(2);
+  const int64_t half = head_dim / 2;
+  const int32_t* positions = call.in(3).data<int32_t>();
+  const int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, heads * head_dim));
+  env.threads.ParallelFor(x.dim(0), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const int64_t angles = positions[t] * half;
+      Rope<T>(env).rotate(x.data<T>() + t * x.stride(0), x.stride(1), call.in(1).data<T>() + angles,
+                          call.in(2).data<T>() + angles,
+                          call.out(0).data<T>() + t * heads * head_dim, heads, half,
+                          call.as<RopeAttrs>().inverse);
+    }
+  });
+}
+
+// The sizes of a call, and its work cut into units: query blocks of a key-value head. A unit's
+// keys are those of the unit before, or follow from the next head's.
+struct Layout {
+  static constexpr int64_t kRows = 16;
+
+  explicit Layout(const OpCall& call)
+      : tokens(call.in(0).dim(1)),
+        heads(call.in(0).dim(2)),
+        head_dim(call.in(0).dim(3)),
+        batch(call.in(0).dim(0)),
+        kv_heads(call.in(1).dim(2)),
+        group(heads / kv_heads),
+        blocks(CeilDiv(tokens, kRows)),
+        start(call.as<AttentionAttrs>().start),
+        scale(call.as<AttentionAttrs>().scale) {}
+
+  int64_t keys() const { return start + tokens; }
+  // The i-th block of a head to be computed: early ones, which see few keys, and late ones take
+  // turns, so that any run of units is about as much work as another.
+  int64_t Block(int64_t i) const { return i % 2 == 0 ? i / 2 : blocks - 1 - i / 2; }
+
+  int64_t tokens, heads, head_dim, batch, kv_heads, group, blocks, start;
+  float scale;
+};
+
+// The keys or values of one head in f32 (or f64), as they lie there or widened into a workspace.
+template <typename T>
+class HeadRows {
+ public:
+  HeadRows(const Env& env, const Tensor& t, const Layout& layout)
+      : env_(env), t_(t), keys_(layout.keys()) {
+    if (IsHalf()) wide_ = Workspace(env.pool, static_cast<size_t>(keys_ * t.dim(3)) * sizeof(T));
+  }
+
+  void Select(int64_t batch, int64_t kv_head) {
+    const int64_t offset = batch * t_.stride(0) + kv_head * t_.stride(2);
+    if (!IsHalf()) {
+      data_ = t_.data<T>() + offset;
+      stride_ = t_.stride(1);
+    } else if constexpr (std::is_same_v<T, float>) {
+      const auto widen =
+          t_.dtype() == DType::kBF16 ? env_.kernels.gemm.widen_bf16 : env_.kernels.gemm.widen_f16;
+      float* out = wide_.template As<float>();
+      for (int64_t j = 0; j < keys_; ++j) {
+        widen(t_.data<uint16_t>() + offset + j * t_.stride(1), out + j * t_.dim(3), t_.dim(3));
+      }
+      data_ = out;
+      stride_ = t_.dim(3);
+    }
+  }
+
+  const T* data() const { return data_; }
+  int64_t stride() const { return stride_; }
+
+ private:
+  bool IsHalf() const { return t_.dtype() == DType::kBF16 || t_.dtype() == DType::kF16; }
+
+  const Env& env_;
+  const Tensor& t_;
+  int64_t keys_;
+  Workspace wide_;
+  const T* data_ = nullptr;
+  int64_t stride_ = 0;
+};
+
+// The queries of one block of one key-value head. The rows of a kernel's call are the tokens of a
+// head, or, for a lone token, the heads of the group.
+template <typename T>
+void AttendBlock(const Env& env, const OpCall& call, const Layout& layout, AttentionRows<T> rows,
+                 int64_t batch, int64_t kv_head, int64_t block) {
+  const Tensor& q = call.in(0);
+  const bool lone = layout.tokens == 1;
+  const int64_t first = block * Layout::kRows;
+  rows.rows = lone ? layout.group : std::min(Layout::kRows, layout.tokens - first);
+  rows.q_stride = q.stride(lone ? 2 : 1);
+  rows.y_stride = lone ? layout.head_dim : layout.heads * layout.head_dim;
+  rows.stats_stride = 2;
+  rows.keys = layout.start + first + 1;
+  rows.row_keys = lone ? 0 : 1;
+  for (int64_t g = 0; g < (lone ? 1 : layout.group); ++g) {
+    const int64_t head = kv_head * layout.group + g;
+    rows.q = q.data<T>() + batch * q.stride(0) + first * q.stride(1) + head * q.stride(2);
+    rows.y = call.out(0).data<T>() +
+             ((batch * layout.tokens + first) * layout.heads + head) * layout.head_dim;
+    rows.stats =
+        call.out(1).data<T>() + ((batch * layout.heads + head) * layout.tokens + first) * 2;
+    Attend<T>(env).forward(rows);
+  }
+}
+
+template <typename T>
+void RunAttentionOf(const Env& env, const OpCall& call) {
+  const Layout layout(call);
+  const int64_t padded_keys = CeilDiv(layout.keys(), 16) * 16;
+  const int64_t rows = layout.tokens == 1 ? layout.group : Layout::kRows;
+  const int64_t unit_work = layout.keys() * layout.head_dim * layout.group;
+  const int64_t grain = std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, unit_work));
+  const int64_t units = layout.batch * layout.kv_heads * layout.blocks;
+  env.threads.ParallelFor(units, grain, [&](int64_t begin, int64_t end) {
+    const Workspace scores(env.pool, static_cast<size_t>(rows * padded_keys) * sizeof(T));
+    HeadRows<T> keys(env, call.in(1), layout);
+    HeadRows<T> values(env, call.in(2), layout);
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t kv_head = unit / layout.blocks % layout.kv_heads;
+      const int64_t batch = unit / layout.blocks / layout.kv_heads;
+      if (unit == begin || unit % layout.blocks == 0) {
+        keys.Select(batch, kv_head);
+        values.Select(batch, kv_head);
+      }
+      AttentionRows<T> in;
+      in.k = keys.data();
+      in.k_stride = keys.stride();
+      in.v = values.data();
+      in.v_stride = values.stride();
+      in.scores = scores.template As<T>();
+      in.scores_stride = padded_keys;
+      in.head_dim = layout.head_dim;
+      in.scale = layout.scale;
+      AttendBlock(env, call, layout, in, batch, kv_head, layout.Block(unit % layout.blocks));
+    }
+  });
+}
+
+// Everything that the gradient of one key-value head needs: rows of each tensor, with strides.
+template <typename T>
+struct GradHead {
+  BlasMatrix<const T> q, k, v, y, dy;
+  BlasMatrix<T> dq, dk, dv;
+  const T* stats;  // [tokens, 2]
+};
+
+void Dot(const Env& env, const float* a, const float* b, float* out, int64_t k) {
+  env.kernels.gemm.dot_rows(a, k, b, k, nullptr, out, 1, 1, 1, k);
+}
+void Dot(const Env&, const double* a, const double* b, double* out, int64_t k) {
+  kernels::reference::DotRows<double>(a, k, b, k, nullptr, out, 1, 1, 1, k);
+}
+
+// Workspaces of one thread.
+template <typename T>
+struct GradScratch {
+  static constexpr int64_t kRows = 64;
+
+  GradScratch(MemoryPool& pool, int64_t keys)
+      : scores(pool, static_cast<size_t>(kRows * keys) * sizeof(T)),
+        dp(pool, static_cast<size_t>(kRows * keys) * sizeof(T)),
+        delta(pool, static_cast<size_t>(kRows) * sizeof(T)) {}
+
+  Workspace scores, dp, delta;
+};
+
+// Queries first ... of one head: recomputes their probabilities p from the saved statistics, then
+//   dv += p^T dy,  ds = p (dy v^T - dy . y) scale,  dq = ds k,  dk += ds^T q.
+template <typename T>
+void GradBlock(const Env& env, const Layout& layout, const GradHead<T>& head, int64_t first,
+               const GradScratch<T>& scratch) {
+  const int64_t rows = std::min(GradScratch<T>::kRows, layout.tokens - first);
+  const int64_t keys = first + rows;
+  const int64_t head_dim = layout.head_dim;
+  const auto at = [](auto matrix, int64_t row, bool transpose = false) {
+    return decltype(matrix){matrix.data + row * matrix.stride, matrix.stride, transpose};
+  };
+  T* scores = scratch.scores.template As<T>();
+  T* dp = scratch.dp.template As<T>();
+  T* delta = scratch.delta.template As<T>();
+  BlasGemm<T>(rows, keys, head_dim, at(head.q, first), at(head.k, 0, true), {scores, keys}, false);
+  BlasGemm<T>(rows, keys, head_dim, at(head.dy, first), at(head.v, 0, true), {dp, keys}, false);
+  for (int64_t r = 0; r < rows; ++r) {
+    Dot(env, at(head.dy, first + r).data, at(head.y, first + r).data, delta + r, head_dim);
+  }
+  Attend<T>(env).grad({.scores = scores,
+                       .dp = dp,
+                       .stride = keys,
+                       .stats = head.stats + 2 * first,
+                       .stats_stride = 2,
+                       .delta = delta,
+                       .rows = rows,
+                       .columns = keys,
+                       .keys = first + 1,
+                       .scale = layout.scale});
+  BlasGemm<T>(keys, head_dim, rows, {scores, keys, true}, at(head.dy, first), head.dv, true);
+  BlasGemm<T>(rows, head_dim, keys, {dp, keys}, at(head.k, 0), at(head.dq, first), false);
+  BlasGemm<T>(keys, head_dim, rows, {dp, keys, true}, at(head.q, first), head.dk, true);
+}
+
+template <typename T>
+BlasMatrix<T> HeadOf(const Tensor& t, int64_t batch, int64_t head) {
+  using Element = std::remove_const_t<T>;
+  return {t.data<Element>() + batch * t.stride(0) + head * t.stride(2), t.stride(1)};
+}
+
+template <typename T>
+void RunAttentionGradOf(const Env& env, const OpCall& call) {
+  const Layout layout(call);
+  const int64_t units = layout.batch * layout.kv_heads;
+  // The BLAS has buffers for some 50 calls at a time.
+  env.threads.ParallelFor(units, CeilDiv(units, 32), [&](int64_t begin, int64_t end) {
+    const GradScratch<T> scratch(env.pool, layout.keys());
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t batch = unit / layout.kv_heads;
+      const int64_t kv_head = unit % layout.kv_heads;
+      GradHead<T> head = {};
+      head.k = HeadOf<const T>(call.in(1), batch, kv_head);
+      head.v = HeadOf<const T>(call.in(2), batch, kv_head);
+      head.dk = HeadOf<T>(call.out(1), batch, kv_head);
+      head.dv = HeadOf<T>(call.out(2), batch, kv_head);
+      for (int64_t j = 0; j < call.in(1).dim(1); ++j) {
+        std::fill_n(head.dk.data + j * head.dk.stride, layout.head_dim, T(0));
+        std::fill_n(head.dv.data + j * head.dv.stride, layout.head_dim, T(0));
+      }
+      for (int64_t h = kv_head * layout.group; h < (kv_head + 1) * layout.group; ++h) {
+        head.q = HeadOf<const T>(call.in(0), batch, h);
+        head.y = HeadOf<const T>(call.in(4), batch, h);
+        head.dy = HeadOf<const T>(call.in(5), batch, h);
+        head.dq = HeadOf<T>(call.out(0), batch, h);
+        head.stats = call.in(3).data<T>() + (batch * layout.heads + h) * layout.tokens * 2;
+        for (int64_t first = 0; first < layout.tokens; first += GradScratch<T>::kRows) {
+          GradBlock(env, layout, head, first, scratch);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+bool SupportsRope(const OpCall& call) {
+  const DType dtype = call.out(0).dtype();
+  return IsWideFloat(dtype) && call.in(0).dtype() == dtype && call.in(1).dtype() == dtype &&
+         call.in(2).dtype() == dtype && HasContiguousLastAxis(call.in(0));
+}
+
+void RunRope(const Env& env, const OpCall& call) {
+  if (call.out(0).dtype() == DType::kF64) {
+    RunRopeOf<double>(env, call);
+  } else {
+    RunRopeOf<float>(env, call);
+  }
+}
+
+bool SupportsAttention(const OpCall& call) {
+  const DType dtype = call.out(0).dtype();
+  if (!IsWideFloat(dtype) || call.in(0).dtype() != dtype) return false;
+  for (int i = 0; i < 3; ++i) {
+    const Tensor& t = call.in(i);
+    const bool half = i > 0 && (t.dtype() == DType::kBF16 || t.dtype() == DType::kF16);
+    if (!HasContiguousLastAxis(t)) return false;
+    if (t.dtype() != dtype && !(half && dtype == DType::kF32)) return false;
+  }
+  return true;
+}
+
+void RunAttention(const Env& env, const OpCall& call) {
+  if (call.out(0).elements() == 0) return;
+  if (call.out(0).dtype() == DType::kF64) {
+    RunAttentionOf<double>(env, call);
+  } else {
+    RunAttentionOf<float>(env, call);
+  }
+}
+
+bool SupportsAttentionGrad(const OpCall& call) {
+  const DType dtype = call.out(0).dtype();
+  if (!IsWideFloat(dtype) || call.as<AttentionAttrs>().start != 0) return false;
+  for (size_t i = 0; i < call.inputs.size(); ++i) {
+    const Tensor& t = call.in(i);
+    if (t.dtype() != dtype || !HasContiguousLastAxis(t)) return false;
+    // What the BLAS takes as rows.
+    if (i != 3 && t.dim(1) > 1 && t.stride(1) < t.dim(3)) return false;
+  }
+  return call.in(4).is_contiguous() && call.in(5).is_contiguous();
+}
+
+void RunAttentionGrad(const Env& env, const OpCall& call) {
+  if (call.out(0).dtype() == DType::kF64) {
+    RunAttentionGradOf<double>(env, call);
+  } else {
+    RunAttentionGradOf<float>(env, call);
+  }
+}
+
+}  // namespace tern::cpu
