@@ -28,7 +28,7 @@ void ReduceAxis(const Env& env, const OpCall& call, RunFn<T> run, BinaryFn<T> co
   const int axis = a.shape().NormalizeAxis(call.as<AxisAttrs>().axis);
   const int64_t extent = a.dim(axis);
   const int64_t stride = a.stride(axis);
-  const Tensor first = a.Sliced(axis, 0, 1);
+  const Tensor first = a.Detached().Sliced(axis, 0, 1);
   const StridedLoop loop({&first, &y});
   const T* from = a.data<T>();
   T* to = y.data<T>();
