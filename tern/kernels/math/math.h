@@ -11,13 +11,14 @@
 //   Sigmoid  float 2.5 while x > -87; below, the error is at most 2^-125. Silu: likewise, times x
 //
 // What a vector target's loop may call is inlined by force: then such loops vectorize. math-inl.h
-// has Exp for vectors held in registers.
+// has Exp for vectors held in registers. Exp and Log in double are base's.
 #pragma once
 
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
+
+#include "tern/base/portable_math.h"
 
 namespace tern::kernels::math {
 
@@ -56,59 +57,8 @@ struct ExpF32 {
   return y * std::bit_cast<float>(first) * std::bit_cast<float>(second);
 }
 
-inline constexpr double kLn2High = 0x1.62e42feep-1;  // 32 bits
-inline constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
-
-[[gnu::always_inline]] inline double Exp(double x) {
-  constexpr double kRound = 0x1.8p+52;
-  x = x > 710.0 ? 710.0 : x;
-  x = x < -746.0 ? -746.0 : x;
-  const double shifted = x * 0x1.71547652b82fep+0 + kRound;
-  const double n = shifted - kRound;
-  const double r = (x - n * kLn2High) - n * kLn2Low;
-  // Taylor's series to r^13; the rest is below 2^-57.
-  double q = 0;
-  double factorial = 6227020800.0;
-  for (int i = 13; i >= 2; --i) {
-    q = q * r + 1.0 / factorial;
-    factorial /= i;
-  }
-  const double y = 1.0 + (r + r * r * q);
-  const int64_t k = std::bit_cast<int64_t>(shifted) - std::bit_cast<int64_t>(kRound);
-  const int64_t half = k >> 1;
-  const uint64_t first = static_cast<uint64_t>(half + 1023) << 52;
-  const uint64_t second = static_cast<uint64_t>(k - half + 1023) << 52;
-  return y * std::bit_cast<double>(first) * std::bit_cast<double>(second);
-}
-
-[[gnu::always_inline]] inline double Log(double x) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (!(x > 0)) return x == 0 ? -kInfinity : std::numeric_limits<double>::quiet_NaN();
-  if (x == kInfinity) return x;
-  int64_t exponent = -1023;
-  if (x < std::numeric_limits<double>::min()) {
-    x *= 0x1p54;
-    exponent -= 54;
-  }
-  const uint64_t bits = std::bit_cast<uint64_t>(x);
-  exponent += static_cast<int64_t>(bits >> 52);
-  double m = std::bit_cast<double>((bits & 0xfffffffffffffu) | 0x3ff0000000000000u);
-  if (m > 0x1.6a09e667f3bcdp+0) {  // sqrt(2)
-    m *= 0.5;
-    exponent += 1;
-  }
-  // log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + R) with s = f / (2 + f), |s| < 0.172, and R the rest of
-  // the series of 2 artanh(s) / s: 2 s^2 / 3 + 2 s^4 / 5 + ..., cut off below 2^-60.
-  const double f = m - 1.0;
-  const double s = f / (2.0 + f);
-  const double z = s * s;
-  double rest = 0;
-  for (int i = 21; i >= 3; i -= 2) rest = (rest + 2.0 / i) * z;
-  const double half_square = 0.5 * f * f;
-  const double k = static_cast<double>(exponent);
-  return k * kLn2High - ((half_square - (s * (half_square + rest) + k * kLn2Low)) - f);
-}
-
+[[gnu::always_inline]] inline double Exp(double x) { return PortableExp(x); }
+[[gnu::always_inline]] inline double Log(double x) { return PortableLog(x); }
 [[gnu::always_inline]] inline float Log(float x) {
   return static_cast<float>(Log(static_cast<double>(x)));
 }
