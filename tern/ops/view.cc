@@ -25,7 +25,7 @@ void RequireDefined(std::string_view op, const Tensor& a) {
 // Of `shape`, zero but for `part`, which View() gives the place of.
 template <typename View>
 Tensor ZerosAround(Context& ctx, const Tensor& part, const Shape& shape, View view) {
-  const Tensor whole = ctx.EmptyLike(part, shape, part.dtype());
+  Tensor whole = ctx.EmptyLike(part, shape, part.dtype());
   internal::Run(ctx, Op::kFill, {}, {&whole}, ScalarAttrs{0});
   CopyInto(ctx, part, view(whole));
   return whole;

@@ -23,7 +23,7 @@ class StridedLoop {
  public:
   static constexpr int kMaxOperands = 3;
 
-  explicit StridedLoop(std::initializer_list<const Tensor*> operands) {
+  StridedLoop(std::initializer_list<const Tensor*> operands) {
     TERN_CHECK(operands.size() <= kMaxOperands);
     const Shape& shape = (*operands.begin())->shape();
     elements_ = shape.elements();

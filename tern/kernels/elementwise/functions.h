@@ -44,17 +44,14 @@ template <typename To, typename From>
     return RoundToF16(static_cast<float>(value));
   } else if constexpr (std::is_floating_point_v<To>) {
     return static_cast<To>(value);
-  } else if constexpr (std::is_floating_point_v<From>) {
+  } else {
+    // Every integer type here fits into double.
     constexpr double kLow = std::numeric_limits<To>::min();
     constexpr double kHigh = std::numeric_limits<To>::max();
     constexpr double kRound = 0x1.8p+52;
-    const double wide = value;
+    const double wide = static_cast<double>(value);
     const double bounded = wide != wide ? 0.0 : std::clamp(wide, kLow, kHigh);
     return static_cast<To>(bounded + kRound - kRound);
-  } else {
-    constexpr int64_t kLow = std::numeric_limits<To>::min();
-    constexpr int64_t kHigh = std::numeric_limits<To>::max();
-    return static_cast<To>(std::clamp<int64_t>(value, kLow, kHigh));
   }
 }
 

@@ -30,7 +30,7 @@ void CopyLoop(const void* a, int64_t a_stride, void* y, int64_t y_stride, int64_
 }
 
 template <typename T>
-inline constexpr UnaryFn<T> kUnary[] = {
+inline constexpr UnaryFn<T> kUnary[static_cast<size_t>(Unary::kCount)] = {
 #define TERN_UNARY(name, expression) UnaryLoop<functions::name, T>,
 #define TERN_BINARY(name, expression)
 #include "tern/kernels/elementwise/elementwise.inc"
@@ -39,7 +39,7 @@ inline constexpr UnaryFn<T> kUnary[] = {
 };
 
 template <typename T>
-inline constexpr BinaryFn<T> kBinary[] = {
+inline constexpr BinaryFn<T> kBinary[static_cast<size_t>(Binary::kCount)] = {
 #define TERN_UNARY(name, expression)
 #define TERN_BINARY(name, expression) BinaryLoop<functions::name, T>,
 #include "tern/kernels/elementwise/elementwise.inc"
