@@ -4,6 +4,7 @@
 
 #include "tern/autograd/tape.h"
 #include "tern/ops/call.h"
+#include "tern/ops/gemm.h"
 #include "tern/ops/ops.h"
 #include "tern/ops/transformer.h"
 #include "tern/pack/ternary_layout.h"
@@ -11,6 +12,7 @@
 namespace tern::ops {
 namespace {
 
+using internal::Gemm;
 using internal::Refuse;
 using internal::Run;
 
@@ -69,18 +71,6 @@ TernaryWeight EmptyWeight(Context& ctx, const Tensor& like, const TernaryAttrs& 
           .multiplier = ctx.EmptyLike(like, {1}, DType::kF32),
           .attrs = attrs,
           .latent = {}};
-}
-
-// [m, n] = a times b, either transposed.
-Tensor Gemm(Context& ctx, const Tensor& a, const Tensor& b, const GemmAttrs& attrs) {
-  const int64_t m = a.dim(attrs.transpose_a ? 1 : 0);
-  const int64_t n = b.dim(attrs.transpose_b ? 0 : 1);
-  const Tensor y = ctx.EmptyLike(a, {m, n}, a.dtype());
-  const Tensor a3 = a.Reshaped({1, a.dim(0), a.dim(1)});
-  const Tensor b3 = b.Reshaped({1, b.dim(0), b.dim(1)});
-  const Tensor y3 = y.Reshaped({1, m, n});
-  Run(ctx, Op::kGemm, {&a3, &b3}, {&y3}, attrs);
-  return y;
 }
 
 Tensor DequantizeRows(Context& ctx, const QuantRows& x) {

@@ -8,6 +8,7 @@
 
 #include "tern/backends/cpu/blas.h"
 #include "tern/backends/cpu/cpu_op.h"
+#include "tern/base/error.h"
 #include "tern/kernels/attention/reference.h"
 #include "tern/kernels/gemm/reference.h"
 #include "tern/kernels/rope/reference.h"
@@ -49,6 +50,12 @@ void RunRopeOf(const Env& env, const OpCall& call) {
   const int64_t head_dim = x.dim(2);
   const int64_t half = head_dim / 2;
   const int32_t* positions = call.in(3).data<int32_t>();
+  for (int64_t t = 0; t < x.dim(0); ++t) {
+    if (positions[t] < 0 || positions[t] >= call.in(1).dim(0)) {
+      Fail(ErrorKind::kInvalidArgument, "Rope: position {} is not in the table of {}", positions[t],
+           call.in(1).dim(0));
+    }
+  }
   const int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, heads * head_dim));
   env.threads.ParallelFor(x.dim(0), grain, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// Matrix products for gradients. Internal to tern/ops.
+#pragma once
+
+#include "tern/core/context.h"
+
+namespace tern::ops::internal {
+
+// op(a) op(b) of matrices, or of equally long batches of them (rank 3), into a new tensor. Operands
+// of any strides; the BLAS, so not for a forward pass.
+Tensor Gemm(Context& ctx, const Tensor& a, const Tensor& b, GemmAttrs attrs = {});
+
+}  // namespace tern::ops::internal
