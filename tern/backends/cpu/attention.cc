@@ -296,8 +296,9 @@ void RunAttentionGradOf(const Env& env, const OpCall& call) {
 
 bool SupportsRope(const OpCall& call) {
   const DType dtype = call.out(0).dtype();
-  return IsWideFloat(dtype) && call.in(0).dtype() == dtype && call.in(1).dtype() == dtype &&
-         call.in(2).dtype() == dtype && HasContiguousLastAxis(call.in(0));
+  return IsWideFloat(dtype) && call.in(0).dtype() == dtype && HasContiguousLastAxis(call.in(0)) &&
+         AreContiguous(call.inputs.subspan(1), {dtype, dtype, DType::kI32}) &&
+         AreContiguous(call.outputs, {dtype});
 }
 
 void RunRope(const Env& env, const OpCall& call) {
@@ -317,7 +318,7 @@ bool SupportsAttention(const OpCall& call) {
     if (!HasContiguousLastAxis(t)) return false;
     if (t.dtype() != dtype && !(half && dtype == DType::kF32)) return false;
   }
-  return true;
+  return AreContiguous(call.outputs, {dtype, dtype});
 }
 
 void RunAttention(const Env& env, const OpCall& call) {
@@ -338,7 +339,8 @@ bool SupportsAttentionGrad(const OpCall& call) {
     // What the BLAS takes as rows.
     if (i != 3 && t.dim(1) > 1 && t.stride(1) < t.dim(3)) return false;
   }
-  return call.in(4).is_contiguous() && call.in(5).is_contiguous();
+  return AreContiguous(call.inputs.subspan(3), {dtype, dtype, dtype}) &&
+         AreContiguous(call.outputs, {dtype, dtype, dtype});
 }
 
 void RunAttentionGrad(const Env& env, const OpCall& call) {

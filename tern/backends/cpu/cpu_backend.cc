@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tern/backends/cpu/cpu_backend.h"
 
+#include <algorithm>
 #include <array>
 
 #include "tern/backends/cpu/cpu_op.h"
@@ -27,6 +28,13 @@ constexpr std::array<Entry, kOpCount> kEntries = [] {
 const Entry& Find(Op op) { return kEntries[static_cast<size_t>(op)]; }
 
 }  // namespace
+
+bool cpu::AreContiguous(std::span<const Tensor* const> operands,
+                        std::initializer_list<DType> dtypes) {
+  return std::ranges::equal(operands, dtypes, [](const Tensor* operand, DType dtype) {
+    return !operand->defined() || (operand->dtype() == dtype && operand->is_contiguous());
+  });
+}
 
 CpuBackend::CpuBackend(std::string_view target, MemoryPoolOptions pool)
     : pool_(pool), kernels_(kernels::SelectKernels(CpuFeatures::Detect(), target)) {}

@@ -3,6 +3,9 @@
 // takes a call's dtypes and strides, and one that computes. A family of ops is one source file.
 #pragma once
 
+#include <initializer_list>
+#include <span>
+
 #include "tern/base/thread_pool.h"
 #include "tern/core/backend.h"
 #include "tern/kernels/kernel_table.h"
@@ -15,6 +18,9 @@ struct Env {
   ThreadPool& threads;
   MemoryPool& pool;  // for workspaces, MemoryTag::kWorkspace
 };
+
+// Whether the operands have these dtypes, in order, and are contiguous; one may be undefined.
+bool AreContiguous(std::span<const Tensor* const> operands, std::initializer_list<DType> dtypes);
 
 #define TERN_CPU_OP(op, supports)    \
   bool supports(const OpCall& call); \

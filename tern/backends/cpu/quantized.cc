@@ -71,7 +71,8 @@ constexpr int64_t kRowBlock = 48;
 
 bool SupportsQuantizeRows(const OpCall& call) {
   const Tensor& x = call.in(0);
-  return x.dtype() == DType::kF32 && x.rank() == 2 && (x.stride(1) == 1 || x.dim(1) == 1);
+  return x.dtype() == DType::kF32 && x.rank() == 2 && (x.stride(1) == 1 || x.dim(1) == 1) &&
+         AreContiguous(call.outputs, {DType::kI8, DType::kF32, DType::kI32});
 }
 
 void RunQuantizeRows(const Env& env, const OpCall& call) {
@@ -88,8 +89,8 @@ void RunQuantizeRows(const Env& env, const OpCall& call) {
 }
 
 bool SupportsDequantizeRows(const OpCall& call) {
-  return call.in(0).is_contiguous() && call.out(0).is_contiguous() &&
-         call.out(0).dtype() == DType::kF32;
+  return AreContiguous(call.inputs, {DType::kI8, DType::kF32}) &&
+         AreContiguous(call.outputs, {DType::kF32});
 }
 
 void RunDequantizeRows(const Env& env, const OpCall& call) {
@@ -107,9 +108,22 @@ bool SupportsTernary(const OpCall& call) {
   const TernaryAttrs& attrs = Attrs(call);
   if (attrs.layout != static_cast<uint8_t>(TernaryLayout::kPanels2Bit)) return false;
   if (attrs.k > kMaxTernaryColumns) return false;
-  const auto contiguous = [](const Tensor* t) { return !t->defined() || t->is_contiguous(); };
-  return std::all_of(call.inputs.begin(), call.inputs.end(), contiguous) &&
-         std::all_of(call.outputs.begin(), call.outputs.end(), contiguous);
+  using enum DType;
+  const auto are = [&](std::initializer_list<DType> inputs, std::initializer_list<DType> outputs) {
+    return AreContiguous(call.inputs, inputs) && AreContiguous(call.outputs, outputs);
+  };
+  switch (call.op) {
+    case Op::kQuantizeTernary:
+      return are({kF32}, {kU8, kF32});
+    case Op::kPackTernary:
+      return are({kI8}, {kU8});
+    case Op::kUnpackTernary:
+      return are({kU8}, {kI8});
+    case Op::kDequantizeTernary:
+      return are({kU8, kF32}, {kF32});
+    default:  // BitLinear
+      return are({kI8, kF32, kI32, kU8, kF32, kF32}, {kF32});
+  }
 }
 
 void RunQuantizeTernary(const Env& env, const OpCall& call) {

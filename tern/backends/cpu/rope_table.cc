@@ -5,7 +5,7 @@
 namespace tern::cpu {
 
 bool SupportsRopeTable(const OpCall& call) {
-  return call.out(0).dtype() == DType::kF32 && call.out(1).dtype() == DType::kF32;
+  return AreContiguous(call.outputs, {DType::kF32, DType::kF32});
 }
 
 void RunRopeTable(const Env& env, const OpCall& call) {
