@@ -150,6 +150,10 @@ void SaveModel(Context& ctx, const Model& model, const std::string& directory,
   const StoredWeights stored = options.form == CheckpointForm::kPacked
                                    ? StoredWeights::kPackedMultiplies
                                    : StoredWeights::kFloat;
+  if (options.tokenizer != nullptr && options.tokenizer->vocab_size() > config.vocab_size) {
+    Fail(ErrorKind::kInvalidArgument, "a tokenizer of {} tokens does not fit a vocabulary of {}",
+         options.tokenizer->vocab_size(), config.vocab_size);
+  }
   AtomicDirectory staged(directory, options.replace ? AtomicDirectory::Existing::kReplace
                                                     : AtomicDirectory::Existing::kRefuse);
   const std::string path = staged.staging_path() + "/";

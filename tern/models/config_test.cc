@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "tern/models/config.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tern/io/test_files.h"
+#include "tern/models/config_writer.h"
+
+namespace tern {
+namespace {
+
+constexpr const char* kPlace = "some/config.json";
+
+constexpr std::string_view kBitNet = R"({
+  "architectures": ["BitNetForCausalLM"], "model_type": "bitnet", "vocab_size": 256,
+  "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 2, "num_attention_heads": 4,
+  "num_key_value_heads": 2, "hidden_act": "relu2", "max_position_embeddings": 128,
+  "rms_norm_eps": 1e-05, "pad_token_id": null, "bos_token_id": 0, "eos_token_id": [1, 2],
+  "tie_word_embeddings": true,
+  "rope_parameters": {"rope_type": "default", "rope_theta": 500000.0},
+  "quantization_config": {"quant_method": "bitnet", "linear_class": "autobitlinear",
+                          "quantization_mode": "online"}})";
+
+nlohmann::json BitNet() { return ParseJson(kBitNet, kPlace); }
+
+ModelConfig Parse(const nlohmann::json& json) { return ParseModelConfig(JsonObject(json, kPlace)); }
+
+TEST(ModelConfig, ReadsBitNet) {
+  const ModelConfig config = Parse(BitNet());
+  EXPECT_EQ(config.family, "bitnet");
+  EXPECT_EQ(config.vocab_size, 256);
+  EXPECT_EQ(config.hidden_size, 64);
+  EXPECT_EQ(config.intermediate_size, 160);
+  EXPECT_EQ(config.layers, 2);
+  EXPECT_EQ(config.heads, 4);
+  EXPECT_EQ(config.kv_heads, 2);
+  EXPECT_EQ(config.head_dim, 16);
+  EXPECT_EQ(config.max_positions, 128);
+  EXPECT_EQ(config.rope_theta, 500000.0);
+  EXPECT_EQ(config.rms_norm_eps, 1e-5);
+  EXPECT_EQ(config.activation, Activation::kRelu2);
+  EXPECT_TRUE(config.sub_norms);
+  EXPECT_TRUE(config.tie_embeddings);
+  EXPECT_EQ(config.weights, nn::WeightKind::kTernary);
+  EXPECT_EQ(config.stored, StoredWeights::kFloat);
+  EXPECT_EQ(config.bos, 0);
+  EXPECT_EQ(config.eos, (std::vector<int32_t>{1, 2}));
+  EXPECT_FALSE(config.pad.has_value());
+  EXPECT_EQ(config.float_dtype, DType::kF32);
+}
+
+TEST(ModelConfig, FamiliesHaveTheDefaultsOfTransformers) {
+  nlohmann::json json = BitNet();
+  for (const char* key : {"rope_parameters", "rms_norm_eps", "hidden_act", "tie_word_embeddings",
+                          "max_position_embeddings", "num_key_value_heads", "architectures"}) {
+    json.erase(key);
+  }
+  ModelConfig config = Parse(json);
+  EXPECT_EQ(config.rope_theta, 500000.0);
+  EXPECT_EQ(config.rms_norm_eps, 1e-5);
+  EXPECT_EQ(config.activation, Activation::kRelu2);
+  EXPECT_FALSE(config.tie_embeddings);
+  EXPECT_EQ(config.kv_heads, 4);
+  json["model_type"] = "llama";
+  config = Parse(json);
+  EXPECT_EQ(config.rope_theta, 10000.0);
+  EXPECT_EQ(config.rms_norm_eps, 1e-6);
+  EXPECT_EQ(config.activation, Activation::kSilu);
+  EXPECT_FALSE(config.sub_norms);
+}
+
+TEST(ModelConfig, ReadsTheOlderPlaceOfRopeTheta) {
+  nlohmann::json json = BitNet();
+  json.erase("rope_parameters");
+  json["rope_theta"] = 1000042.0;
+  json["rope_scaling"] = nullptr;
+  EXPECT_EQ(Parse(json).rope_theta, 1000042.0);
+}
+
+TEST(ModelConfig, TellsTheFormsOfWeightsApart) {
+  nlohmann::json json = BitNet();
+  json["quantization_config"]["quantization_mode"] = "offline";
+  EXPECT_EQ(Parse(json).stored, StoredWeights::kPackedMultiplies);
+  json["quantization_config"]["linear_class"] = "bitlinear";
+  EXPECT_EQ(Parse(json).stored, StoredWeights::kPackedDivides);
+  json["quantization_config"] = {{"quant_method", "bitnet"}};
+  EXPECT_EQ(Parse(json).stored, StoredWeights::kPackedDivides);
+  json["tern"] = {{"quantizer", "sign"}};
+  EXPECT_EQ(Parse(json).quantizer, TernaryQuantizer::kSign);
+  json.erase("quantization_config");
+  EXPECT_EQ(Parse(json).weights, nn::WeightKind::kF32);
+}
+
+struct Wrong {
+  const char* patch;  // merged into kBitNet; null removes a key
+  ErrorKind kind;
+  std::vector<std::string_view> texts;
+};
+
+TEST(ModelConfig, RefusesWhatIsMissingOrContradictory) {
+  constexpr ErrorKind kFile = ErrorKind::kInvalidFile;
+  constexpr ErrorKind kUnsupported = ErrorKind::kUnsupported;
+  const Wrong cases[] = {
+      {R"({"hidden_size": null})", kFile, {"\"hidden_size\"", "missing"}},
+      {R"({"vocab_size": null})", kFile, {"\"vocab_size\"", "missing"}},
+      {R"({"model_type": null})", kFile, {"\"model_type\"", "missing"}},
+      {R"({"num_hidden_layers": -2})", kFile, {"\"num_hidden_layers\"", "-2"}},
+      {R"({"num_hidden_layers": 0})", kFile, {"\"num_hidden_layers\"", "from 1"}},
+      {R"({"intermediate_size": 1e3})", kFile, {"\"intermediate_size\"", "integer"}},
+      {R"({"hidden_size": "64"})", kFile, {"\"hidden_size\"", "integer"}},
+      {R"({"vocab_size": 99999999999})", kFile, {"\"vocab_size\"", "99999999999"}},
+      {R"({"num_attention_heads": 3})", kFile, {"\"hidden_size\"", "\"num_attention_heads\" 3"}},
+      {R"({"num_key_value_heads": 3})", kFile, {"\"num_key_value_heads\" 3", "multiple"}},
+      {R"({"head_dim": 15})", kFile, {"\"head_dim\"", "even"}},
+      {R"({"head_dim": 32})", kFile, {"\"head_dim\" 32", "\"hidden_size\" 64"}},
+      {R"({"bos_token_id": 256})", kFile, {"\"bos_token_id\" 256", "\"vocab_size\" 256"}},
+      {R"({"eos_token_id": [1, 300]})", kFile, {"\"eos_token_id\" 300"}},
+      {R"({"eos_token_id": -1})", kFile, {"\"eos_token_id\""}},
+      {R"({"rms_norm_eps": -1e-5})", kFile, {"\"rms_norm_eps\""}},
+      {R"({"rope_parameters": {"rope_theta": 0}})", kFile, {"rope_parameters", "\"rope_theta\""}},
+      {R"({"hidden_act": "gelu"})", kUnsupported, {"\"gelu\"", "\"relu2\""}},
+      {R"({"model_type": "qwen3"})", kUnsupported, {"\"qwen3\"", "bitnet, llama"}},
+      {R"({"architectures": ["BitnetForCausalLM"]})", kUnsupported, {"\"BitnetForCausalLM\""}},
+      {R"({"rope_parameters": {"rope_type": "yarn"}})", kUnsupported, {"\"yarn\""}},
+      {R"({"quantization_config": {"quant_method": "gptq"}})", kUnsupported, {"\"gptq\""}},
+      {R"({"quantization_config": {"quant_method": null}})", kFile, {"\"quant_method\""}},
+      {R"({"quantization_config": {"linear_class": "b"}})", kUnsupported, {"linear_class \"b\""}},
+      {R"({"quantization_config": {"quantization_mode": "x"}})", kUnsupported, {"\"x\""}},
+      {R"({"quantization_config": {"linear_class": "bitlinear"}})", kFile, {"contradicts"}},
+      {R"({"quantization_config": {"use_rms_norm": true}})", kUnsupported, {"use_rms_norm"}},
+      {R"({"quantization_config": {"modules_to_not_convert": ["lm_head", "mlp"]}})",
+       kUnsupported,
+       {"\"mlp\""}},
+      {R"({"tern": {"quantizer": "best"}})", kFile, {"\"best\"", "\"sign\""}},
+      {R"({"tern": {"quantiser": "sign"}})", kFile, {"\"quantiser\""}},
+  };
+  for (const Wrong& wrong : cases) {
+    SCOPED_TRACE(wrong.patch);
+    nlohmann::json json = BitNet();
+    json.merge_patch(nlohmann::json::parse(wrong.patch));
+    const Error error = testing::ErrorOf([&] { Parse(json); });
+    EXPECT_EQ(error.kind(), wrong.kind) << error.what();
+    EXPECT_TRUE(std::string_view(error.what()).starts_with(kPlace)) << error.what();
+    for (const std::string_view text : wrong.texts) {
+      EXPECT_NE(std::string_view(error.what()).find(text), std::string_view::npos) << error.what();
+    }
+  }
+}
+
+TEST(ModelConfig, ReadsBackWhatItWrites) {
+  for (const std::string_view patch :
+       {R"({})", R"({"quantization_config": {"quantization_mode": "offline"}})",
+        R"({"model_type": "llama", "architectures": null, "hidden_act": "silu", "head_dim": 32,
+            "mlp_bias": true, "attention_bias": true, "tie_word_embeddings": false,
+            "eos_token_id": null, "bos_token_id": null, "pad_token_id": 3})",
+        R"({"quantization_config": null})", R"({"tern": {"quantizer": "sign"}})"}) {
+    SCOPED_TRACE(patch);
+    nlohmann::json json = BitNet();
+    json.merge_patch(nlohmann::json::parse(patch));
+    const ModelConfig config = Parse(json);
+    const std::string written = ModelConfigJson(config, config.stored, DType::kBF16).dump();
+    const ModelConfig again = Parse(nlohmann::json::parse(written));
+    EXPECT_EQ(ModelConfigJson(again, again.stored, DType::kBF16).dump(), written);
+    EXPECT_NE(written.find(R"("dtype":"bfloat16")"), std::string::npos);
+    EXPECT_EQ(again.head_dim, config.head_dim);
+    EXPECT_EQ(again.eos, config.eos);
+    EXPECT_EQ(again.weights, config.weights);
+    EXPECT_EQ(again.quantizer, config.quantizer);
+    EXPECT_EQ(again.stored, config.stored);
+  }
+}
+
+TEST(ModelConfig, CountsParameters) {
+  // The plain llama of the same dimensions: projections, two norms a block, table, norm.
+  nlohmann::json json = BitNet();
+  json.merge_patch(nlohmann::json::parse(R"({"model_type": "llama", "architectures": null})"));
+  constexpr int64_t kBlock = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 160 + 2 * 64;
+  EXPECT_EQ(ParameterCount(Parse(json)), 2 * kBlock + 256 * 64 + 64);
+  EXPECT_EQ(ParameterCount(Parse(BitNet())), 2 * (kBlock + 64 + 160) + 256 * 64 + 64);
+}
+
+}  // namespace
+}  // namespace tern
