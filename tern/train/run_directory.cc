@@ -33,7 +33,7 @@ std::vector<std::string> CheckpointNames(const std::string& directory) {
         name.starts_with(kCheckpointPrefix) ? kCheckpointPrefix.size() : name.size());
     const bool number = !digits.empty() && std::all_of(digits.begin(), digits.end(),
                                                        [](char c) { return c >= '0' && c <= '9'; });
-    if (number) names.push_back(name);
+    if (number && entry.is_directory()) names.push_back(name);
   }
   if (error) Fail(ErrorKind::kIo, "{}: {}", directory, error.message());
   std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
@@ -92,9 +92,8 @@ RunTokens::RunTokens(const std::string& directory, const Tokenizer& tokenizer,
 
 void SaveRunCheckpoint(Context& ctx, const std::string& directory, const Tokenizer& tokenizer,
                        Model& model, const Optimizer& optimizer, const RunPosition& position) {
-  const std::string bad = FirstNotFinite(ctx, model.Parameters());
-  if (!bad.empty()) {
-    Fail(ErrorKind::kNumeric, "step {}: NaN or infinity is in {}", position.step, bad);
+  if (!FirstNotFinite(ctx, model.Parameters()).empty()) {
+    Fail(ErrorKind::kNumeric, "the update made weights that are not finite");
   }
   const std::string name = fmt::format("{}{:06}", kCheckpointPrefix, position.step);
   const std::vector<std::string> earlier = CheckpointNames(directory);

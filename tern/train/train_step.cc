@@ -78,20 +78,15 @@ TrainStep::TrainStep(Context& ctx, Model& model, const OptimizerOptions& options
 }
 
 StepResult TrainStep::Run(const TokenBatch& batch, const Rates& rates) {
-  try {
-    Tape tape(ctx_);
-    const WatchedParameters watched(tape, parameters_);
-    StepResult result;
-    result.loss = AccumulateGradients(tape, model_, batch, sequences_at_once_);
-    if (!std::isfinite(result.loss)) Fail(ErrorKind::kNumeric, "the loss is {}", result.loss);
-    result.gradient_norm = optimizer_.Step(tape, rates);
-    return result;
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kNumeric) throw;
-    const std::string name = FirstNotFinite(ctx_, parameters_);
-    Fail(ErrorKind::kNumeric, "step {}: {}{}{}", optimizer_.step(), error.what(),
-         name.empty() ? "" : "; NaN or infinity is in ", name);
+  Tape tape(ctx_);
+  const WatchedParameters watched(tape, parameters_);
+  StepResult result;
+  result.loss = AccumulateGradients(tape, model_, batch, sequences_at_once_);
+  if (!std::isfinite(result.loss)) {
+    Fail(ErrorKind::kNumeric, "the loss is {}; a lower learning rate may help", result.loss);
   }
+  result.gradient_norm = optimizer_.Step(tape, rates);
+  return result;
 }
 
 Evaluation Evaluate(Context& ctx, const Model& model, const TokenSpan& ids, int64_t length,

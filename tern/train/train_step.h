@@ -47,8 +47,7 @@ class TrainStep {
   // The model must have masters, and outlive this.
   TrainStep(Context& ctx, Model& model, const OptimizerOptions& options, int64_t sequences_at_once);
 
-  // Error(kNumeric) that names step and tensor when the loss or a gradient is NaN or infinite; no
-  // parameter has changed then.
+  // Error(kNumeric) when the loss or a gradient is NaN or infinite; no parameter has changed then.
   StepResult Run(const TokenBatch& batch, const Rates& rates);
 
   std::span<const Parameter> parameters() const { return parameters_; }

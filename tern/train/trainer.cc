@@ -78,6 +78,7 @@ struct Trainer::State {
   TrainProgress Step(const Schedule& schedule);
   TrainEvaluation Evaluate();
   void Save();
+  [[noreturn]] void FailNumeric(const Error& error);
 
   Context& ctx;
   std::string directory;
@@ -124,6 +125,13 @@ void Trainer::State::Save() {
   SaveRunCheckpoint(ctx, directory, tokenizer, *model, train_step.optimizer(), position);
 }
 
+void Trainer::State::FailNumeric(const Error& error) {
+  const std::string bad = FirstNotFinite(ctx, train_step.parameters());
+  Fail(ErrorKind::kNumeric, "after step {}: {}{}{}; the last good checkpoint is {}", position.step,
+       error.what(), bad.empty() ? "" : "; NaN or infinity is in ", bad,
+       FindRunCheckpoint(directory));
+}
+
 Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Trainer::~Trainer() = default;
 
@@ -160,8 +168,7 @@ TrainSummary Trainer::Run(const TrainObserver& observer) {
     evaluate();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNumeric) throw;
-    Fail(ErrorKind::kNumeric, "{}; the last good checkpoint is {}", error.what(),
-         FindRunCheckpoint(s.directory));
+    s.FailNumeric(error);
   }
   summary.finished = true;
   summary.model_path = s.directory + kModelDirectory;
