@@ -20,8 +20,10 @@ void BinaryLoop(const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y
   for (int64_t i = 0; i < n; ++i) y[i * y_stride] = F::Of(a[i * a_stride], b[i * b_stride]);
 }
 
+// Static, because vector targets take most of these into their own objects (check_isa_leak).
 template <typename From, typename To>
-void CopyLoop(const void* a, int64_t a_stride, void* y, int64_t y_stride, int64_t n) noexcept {
+static void CopyLoop(const void* a, int64_t a_stride, void* y, int64_t y_stride,
+                     int64_t n) noexcept {
   const From* from = static_cast<const From*>(a);
   To* to = static_cast<To*>(y);
   for (int64_t i = 0; i < n; ++i) {
