@@ -79,11 +79,9 @@ HWY_INLINE V16 Div(V16 a, V16 b) {
   return a;
 }
 
-// a > b ? a : b, so b where one is NaN.
+// Where one is NaN, or both are zeros, targets differ in which of the two they take.
 HWY_INLINE V16 Max(V16 a, V16 b) {
-  for (int p = 0; p < kParts; ++p) {
-    a.part[p] = hn::IfThenElse(hn::Gt(a.part[p], b.part[p]), a.part[p], b.part[p]);
-  }
+  for (int p = 0; p < kParts; ++p) a.part[p] = hn::Max(a.part[p], b.part[p]);
   return a;
 }
 

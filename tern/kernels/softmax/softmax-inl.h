@@ -15,7 +15,13 @@ constexpr float kRowPadding = -std::numeric_limits<float>::infinity();
 
 HWY_INLINE float RowMaximum(const float* x, int64_t n) {
   V16 maximum = Set16(kRowPadding);
+  V16 others[3] = {maximum, maximum, maximum};  // a single chain would wait for itself
   int64_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    maximum = Max(maximum, Load16(x + i));
+    for (int j = 0; j < 3; ++j) others[j] = Max(others[j], Load16(x + i + 16 * (j + 1)));
+  }
+  for (const V16& other : others) maximum = Max(maximum, other);
   for (; i + 16 <= n; i += 16) maximum = Max(maximum, Load16(x + i));
   if (i < n) maximum = Max(maximum, LoadN16(x + i, n - i, kRowPadding));
   return MaxOf(maximum);
