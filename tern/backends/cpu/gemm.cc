@@ -182,8 +182,37 @@ BlasMatrix<const T> BlasTile(const Tensor& t, int64_t batch, int64_t row, int64_
           transpose};
 }
 
-// The output is cut into tiles by its shape alone, so that every element comes from the same call
-// of the BLAS whatever the number of threads.
+// How a product is cut, by its shape alone, so that every element comes from the same calls of the
+// BLAS whatever the number of threads. Where the output has few tiles and k is long, as in the
+// gradient of a weight, k is cut too: the parts' products are added in order.
+struct GemmCut {
+  // Enough for 16 threads; the BLAS has buffers for some 50 calls at a time.
+  static constexpr int64_t kUnits = 32;
+  static constexpr int64_t kMinDepth = 512;
+  static constexpr int64_t kColumns = 256;
+
+  GemmCut(int64_t batches, int64_t m, int64_t n, int64_t k)
+      : rows(m > 1024 ? 256 : 128),
+        row_tiles(CeilDiv(m, rows)),
+        batch_tiles(row_tiles * CeilDiv(n, kColumns)),
+        tiles(batches * batch_tiles),
+        parts(std::max<int64_t>(1, std::min(k / kMinDepth, kUnits / tiles))),
+        depth(CeilDiv(k, parts)) {}
+
+  int64_t rows, row_tiles, batch_tiles, tiles, parts, depth;
+};
+
+template <typename T>
+void AddParts(const Env& env, const T* parts, int64_t count, const Tensor& y) {
+  const int64_t elements = y.elements();
+  T* sum = y.data<T>();
+  env.threads.ParallelFor(elements, 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t p = 0; p < count; ++p) {
+      for (int64_t i = begin; i < end; ++i) sum[i] += parts[p * elements + i];
+    }
+  });
+}
+
 template <typename T>
 void RunGemmOf(const Env& env, const OpCall& call) {
   const Tensor& a = call.in(0);
@@ -193,25 +222,30 @@ void RunGemmOf(const Env& env, const OpCall& call) {
   const int64_t m = y.dim(1);
   const int64_t n = y.dim(2);
   const int64_t k = a.dim(attrs.transpose_a ? 1 : 2);
-  const int64_t rows = m > 1024 ? 256 : 128;
-  constexpr int64_t kColumns = 256;
-  const int64_t row_tiles = CeilDiv(m, rows);
-  const int64_t tiles = row_tiles * CeilDiv(n, kColumns);
-  // The BLAS has buffers for some 50 calls at a time.
-  const int64_t grain = CeilDiv(y.dim(0) * tiles, 32);
-  env.threads.ParallelFor(y.dim(0) * tiles, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      const int64_t batch = t / tiles;
-      const int64_t i = t % tiles % row_tiles * rows;
-      const int64_t j = t % tiles / row_tiles * kColumns;
-      BlasGemm<T>(std::min(rows, m - i), std::min(kColumns, n - j), k,
-                  attrs.transpose_a ? BlasTile<T>(a, batch, 0, i, true)
-                                    : BlasTile<T>(a, batch, i, 0, false),
-                  attrs.transpose_b ? BlasTile<T>(b, batch, j, 0, true)
-                                    : BlasTile<T>(b, batch, 0, j, false),
-                  {y.data<T>() + (batch * m + i) * n + j, n}, attrs.accumulate);
+  const GemmCut cut(y.dim(0), m, n, k);
+  const Workspace workspace(env.pool,
+                            static_cast<size_t>((cut.parts - 1) * y.elements()) * sizeof(T));
+  T* const later_parts = workspace.As<T>();
+  const int64_t units = cut.tiles * cut.parts;
+  env.threads.ParallelFor(units, CeilDiv(units, cut.kUnits), [&](int64_t begin, int64_t end) {
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t part = unit / cut.tiles;
+      const int64_t t = unit % cut.tiles;
+      const int64_t batch = t / cut.batch_tiles;
+      const int64_t i = t % cut.batch_tiles % cut.row_tiles * cut.rows;
+      const int64_t j = t % cut.batch_tiles / cut.row_tiles * cut.kColumns;
+      const int64_t first = std::min(part * cut.depth, k);
+      T* const out = part == 0 ? y.data<T>() : later_parts + (part - 1) * y.elements();
+      BlasGemm<T>(std::min(cut.rows, m - i), std::min(cut.kColumns, n - j),
+                  std::min(cut.depth, k - first),
+                  attrs.transpose_a ? BlasTile<T>(a, batch, first, i, true)
+                                    : BlasTile<T>(a, batch, i, first, false),
+                  attrs.transpose_b ? BlasTile<T>(b, batch, j, first, true)
+                                    : BlasTile<T>(b, batch, first, j, false),
+                  {out + (batch * m + i) * n + j, n}, attrs.accumulate && part == 0);
     }
   });
+  if (cut.parts > 1) AddParts<T>(env, later_parts, cut.parts - 1, y);
 }
 
 bool AreFloats(const OpCall& call) {
