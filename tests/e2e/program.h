@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,7 +22,7 @@
 namespace tern::e2e {
 
 struct Outcome {
-  int status = -1;  // exit status; 128 + signal when one ended it
+  int status = -1;  // as Wait's
   std::string out;
   std::string err;
 };
@@ -29,6 +31,7 @@ struct RunOptions {
   std::string input = {};                     // standard input
   std::string out_path = {};                  // standard output goes there instead
   std::vector<std::string> environment = {};  // "NAME=value", besides this process's
+  rlim_t file_bytes_limit = 0;                // no file may become larger; 0: no limit
 };
 
 namespace internal {
@@ -48,31 +51,51 @@ inline std::vector<std::string> CommandLine(const std::vector<std::string>& argu
 
 }  // namespace internal
 
-inline Outcome Tern(const std::vector<std::string>& arguments, const RunOptions& options = {}) {
-  const TestDirectory directory;
-  const std::string in = directory.Write("in", options.input);
-  const std::string out = options.out_path.empty() ? directory.File("out") : options.out_path;
+// Starts a command; `in`, `out` and `err` are files for its standard streams.
+inline pid_t StartWith(const std::vector<std::string>& arguments, const RunOptions& options,
+                       const std::string& in, const std::string& out, const std::string& err) {
   std::vector<std::string> line = internal::CommandLine(arguments);
   std::vector<char*> words;
   for (std::string& word : line) words.push_back(word.data());
   words.push_back(nullptr);
   const pid_t child = ::fork();
-  if (child == 0) {
-    internal::Redirect(STDIN_FILENO, in, O_RDONLY);
-    internal::Redirect(STDOUT_FILENO, out, O_WRONLY | O_CREAT | O_TRUNC);
-    internal::Redirect(STDERR_FILENO, directory.File("err"), O_WRONLY | O_CREAT | O_TRUNC);
-    for (const std::string& variable : options.environment) {
-      ::putenv(const_cast<char*>(variable.c_str()));
-    }
-    ::execv(words.front(), words.data());
-    ::_exit(127);
+  if (child != 0) return child;
+  internal::Redirect(STDIN_FILENO, in, O_RDONLY);
+  internal::Redirect(STDOUT_FILENO, out, O_WRONLY | O_CREAT | O_TRUNC);
+  internal::Redirect(STDERR_FILENO, err, O_WRONLY | O_CREAT | O_TRUNC);
+  for (const std::string& variable : options.environment) {
+    ::putenv(const_cast<char*>(variable.c_str()));
   }
+  if (options.file_bytes_limit > 0) {
+    const rlimit limit = {options.file_bytes_limit, options.file_bytes_limit};
+    ::signal(SIGXFSZ, SIG_IGN);  // writing beyond is then an error of the write
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ::execv(words.front(), words.data());
+  ::_exit(127);
+}
+
+// Starts a command whose output nobody wants.
+inline pid_t Start(const std::vector<std::string>& arguments) {
+  return StartWith(arguments, {}, "/dev/null", "/dev/null", "/dev/null");
+}
+
+// The exit status; 128 + signal when one ended the process.
+inline int Wait(pid_t child) {
   int state = 0;
   EXPECT_EQ(::waitpid(child, &state, 0), child);
+  return WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+}
+
+inline Outcome Tern(const std::vector<std::string>& arguments, const RunOptions& options = {}) {
+  const TestDirectory directory;
+  const std::string in = directory.Write("in", options.input);
+  const std::string out = options.out_path.empty() ? directory.File("out") : options.out_path;
+  const std::string err = directory.File("err");
   Outcome outcome;
-  outcome.status = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+  outcome.status = Wait(StartWith(arguments, options, in, out, err));
   if (options.out_path.empty()) outcome.out = TestDirectory::Read(out);
-  outcome.err = TestDirectory::Read(directory.File("err"));
+  outcome.err = TestDirectory::Read(err);
   return outcome;
 }
 

@@ -12,6 +12,7 @@
 #include "tern/base/cpu_topology.h"
 #include "tern/base/error.h"
 #include "tern/base/settings.h"
+#include "tern/text/utf8.h"
 
 namespace tern::cli {
 
@@ -65,6 +66,12 @@ std::unique_ptr<Context> MakeContext(const CommonOptions& options, std::string_v
   pool.byte_limit = options.memory_limit_bytes;
   ctx->AddBackend(std::make_unique<CpuBackend>(target, pool));
   return ctx;
+}
+
+std::vector<int32_t> EncodeFile(const Tokenizer& tokenizer, std::string_view text,
+                                const std::string& path, const EncodeOptions& options) {
+  CheckUtf8(text, path);
+  return tokenizer.Encode(text, options);
 }
 
 std::vector<int32_t> ParseIds(std::string_view text, std::string_view option) {

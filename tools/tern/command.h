@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tern/core/context.h"
+#include "tern/text/tokenizer.h"
 
 namespace tern::cli {
 
@@ -58,6 +59,10 @@ std::unique_ptr<Context> MakeContext(const CommonOptions& options,
 
 // The threads that MakeContext uses.
 int ThreadCount(const CommonOptions& options);
+
+// Ids of a text that comes from a file. Error that names it when it is not UTF-8.
+std::vector<int32_t> EncodeFile(const Tokenizer& tokenizer, std::string_view text,
+                                const std::string& path, const EncodeOptions& options = {});
 
 // "1,2,3" (also with spaces) to ids. Error(kInvalidArgument) that names `option`.
 std::vector<int32_t> ParseIds(std::string_view text, std::string_view option);

@@ -25,6 +25,11 @@ constexpr const char* kExamples =
     "  TERN_CPU=avx2 tern doctor          # forces a target; all give the same bits\n"
     "  tern doctor --json --threads 1";
 
+struct Peaks {
+  double read_bytes = 0;  // per second
+  double ternary_operations = 0;
+};
+
 struct Report {
   CpuFeatures cpu;
   CpuTopology topology;
@@ -34,8 +39,8 @@ struct Report {
   std::string why;
   int threads = 1;
   int64_t buffer_bytes = 0;
-  double read_one_thread = 0;  // bytes per second
-  double read_all_threads = 0;
+  Peaks one_thread;
+  Peaks all_threads;
 };
 
 std::vector<std::pair<const char*, bool>> FeatureList(const CpuFeatures& cpu) {
@@ -79,6 +84,12 @@ std::string FeaturesText(const CpuFeatures& cpu) {
   return text.empty() ? "none that Tern uses" : text;
 }
 
+void MeasurePeaks(const CommonOptions& options, int64_t buffer_bytes, Peaks* peaks) {
+  const std::unique_ptr<Context> ctx = MakeContext(options);
+  peaks->read_bytes = MeasureReadBandwidth(*ctx, buffer_bytes);
+  peaks->ternary_operations = MeasureTernaryRate(*ctx);
+}
+
 Report Examine(const CommonOptions& options) {
   Report report;
   report.cpu = CpuFeatures::Detect();
@@ -92,10 +103,8 @@ Report Examine(const CommonOptions& options) {
   report.buffer_bytes = BufferBytes(report.topology, report.memory, options.memory_limit_bytes);
   CommonOptions one_thread = options;
   one_thread.threads = 1;
-  report.read_one_thread = MeasureReadBandwidth(*MakeContext(one_thread), report.buffer_bytes);
-  report.read_all_threads = report.threads == 1
-                                ? report.read_one_thread
-                                : MeasureReadBandwidth(*MakeContext(options), report.buffer_bytes);
+  MeasurePeaks(one_thread, report.buffer_bytes, &report.one_thread);
+  MeasurePeaks(options, report.buffer_bytes, &report.all_threads);
   return report;
 }
 
@@ -129,8 +138,11 @@ nlohmann::ordered_json ToJson(const Report& report) {
             {"limit", report.memory.limit_bytes}}},
           {"read_bytes_per_second",
            {{"buffer_bytes", report.buffer_bytes},
-            {"one_thread", report.read_one_thread},
-            {"all_threads", report.read_all_threads}}}};
+            {"one_thread", report.one_thread.read_bytes},
+            {"all_threads", report.all_threads.read_bytes}}},
+          {"ternary_operations_per_second",
+           {{"one_thread", report.one_thread.ternary_operations},
+            {"all_threads", report.all_threads.ternary_operations}}}};
 }
 
 void PrintTargets(const Report& report) {
@@ -167,8 +179,13 @@ void PrintReport(const Report& report) {
           ? ", limited to " + BytesText(static_cast<double>(report.memory.limit_bytes))
           : ""));
   Print(fmt::format("reading    {}/s with 1 thread, {}/s with {} ({} buffer)\n",
-                    BytesText(report.read_one_thread), BytesText(report.read_all_threads),
-                    report.threads, BytesText(static_cast<double>(report.buffer_bytes))));
+                    BytesText(report.one_thread.read_bytes),
+                    BytesText(report.all_threads.read_bytes), report.threads,
+                    BytesText(static_cast<double>(report.buffer_bytes))));
+  Print(fmt::format(
+      "ternary    {:.0f} Gop/s with 1 thread, {:.0f} Gop/s with {} (matrix product, in cache)\n",
+      report.one_thread.ternary_operations / 1e9, report.all_threads.ternary_operations / 1e9,
+      report.threads));
 }
 
 struct Options : CommonOptions {};

@@ -9,6 +9,9 @@
 #include <limits>
 #include <string>
 
+#include "tern/backends/cpu/cpu_backend.h"
+#include "tern/pack/ternary_layout.h"
+
 namespace tern::cli {
 namespace {
 
@@ -77,6 +80,34 @@ double MeasureReadBandwidth(Context& ctx, int64_t bytes) {
     best_seconds = std::min(best_seconds, SecondsSince(start));
   }
   return static_cast<double>(bytes) / best_seconds;
+}
+
+double MeasureTernaryRate(Context& ctx) {
+  const auto& backend = dynamic_cast<const CpuBackend&>(ctx.default_backend());
+  constexpr int kPasses = 20;
+  constexpr int64_t kRows = 256;
+  constexpr int64_t kN = 1024;
+  constexpr int64_t kK = 2560;
+  // Zeros are as fast as any other operands.
+  const int64_t stride = QuantRowStride(kK);
+  const Workspace panels(ctx.pool(), PanelsBytes(kN, kK));
+  const Workspace q(ctx.pool(), kRows * stride);
+  const Workspace sums(ctx.pool(), kRows * sizeof(int32_t));
+  const Workspace dots(ctx.pool(), kRows * kN * sizeof(int32_t));
+  std::memset(panels.data(), 0, panels.size_bytes());
+  std::memset(q.data(), 0, q.size_bytes());
+  std::memset(sums.data(), 0, sums.size_bytes());
+  const kernels::TernaryPanels w = {panels.As<uint8_t>(), kN, kK};
+  const kernels::TernaryRows x = {q.As<int8_t>(), stride, sums.As<int32_t>()};
+  double best_seconds = std::numeric_limits<double>::infinity();
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const Clock::time_point start = Clock::now();
+    ctx.threads().ParallelFor(PanelCount(kN), 1, [&](int64_t begin, int64_t end) {
+      backend.kernels().ternary.dots(w, x, {0, kRows, begin, end}, dots.As<int32_t>());
+    });
+    best_seconds = std::min(best_seconds, SecondsSince(start));
+  }
+  return 2.0 * kRows * kN * kK / best_seconds;
 }
 
 }  // namespace tern::cli

@@ -21,4 +21,8 @@ MachineMemory ReadMachineMemory();
 // best of a few passes.
 double MeasureReadBandwidth(Context& ctx, int64_t bytes);
 
+// Operations per second (a multiplication and an addition are two) of the ternary matrix product on
+// the context's threads and CPU target, from operands in the cache: the best of some passes.
+double MeasureTernaryRate(Context& ctx);
+
 }  // namespace tern::cli

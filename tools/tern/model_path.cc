@@ -51,10 +51,26 @@ std::string ShippedModels() {
   return list;
 }
 
+// The model of a training run's directory: the finished one, else that of the last checkpoint;
+// otherwise the directory itself.
+fs::path ModelOfRun(const fs::path& directory) {
+  if (Exists(directory / "config.json") || !Exists(directory / "train.json")) return directory;
+  if (Exists(directory / "model/config.json")) return directory / "model";
+  fs::path last = directory;
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored)) {
+    const bool checkpoint = entry.path().filename().string().starts_with("checkpoint-");
+    if (checkpoint && Exists(entry.path() / "model/config.json")) {
+      last = std::max(last, entry.path() / "model");
+    }
+  }
+  return last;
+}
+
 }  // namespace
 
 std::string ResolveModel(const std::string& model) {
-  if (Exists(model)) return model;
+  if (Exists(model)) return ModelOfRun(model).string();
   if (!model.empty() && model.find('/') == std::string::npos) {
     for (const fs::path& folder : ModelFolders()) {
       if (Exists(folder / model / "config.json")) return (folder / model).string();

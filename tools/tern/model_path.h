@@ -7,7 +7,8 @@
 
 namespace tern::cli {
 
-// `model` itself when something stands at that path. Otherwise a model of that name: of the
+// `model` itself when something stands at that path; for the directory of a training run the model
+// that it made, or its last checkpoint's. Otherwise a model of that name: of the
 // installation that this program belongs to (share/tern/models beside its folder), of the source
 // tree that it was built in (models/ in a folder above it), or of where `cmake --install` was told
 // to put it. Error(kIo) that says what was looked for.

@@ -31,6 +31,12 @@ struct Options : CommonOptions {
   bool add_special = false;
 };
 
+// What messages call the text.
+std::string InputName(const Options& options) {
+  if (options.has_text) return "--text";
+  return options.file.empty() ? "standard input" : options.file;
+}
+
 std::string InputText(const Options& options) {
   if (options.has_text) return options.text;
   if (!options.file.empty()) return ReadFile(options.file, kMaxTextBytes);
@@ -59,7 +65,7 @@ int Run(const Options& options) {
   EncodeOptions encode;
   encode.special = !options.plain;
   encode.add_special = options.add_special;
-  const std::vector<int32_t> ids = tokenizer.Encode(text, encode);
+  const std::vector<int32_t> ids = EncodeFile(tokenizer, text, InputName(options), encode);
   if (options.json) {
     PrintJson({{"ids", ids},
                {"tokens", ids.size()},

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+// A model's life at the command line: trained from text, resumed, converted, run, measured; and
+// what bad input gets on the way.
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/mount.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "tests/e2e/program.h"
+
+namespace tern::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+using Arguments = std::vector<std::string>;
+
+Arguments operator+(Arguments a, const Arguments& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+constexpr int kContext = 48;
+
+// A model that an emulated CPU trains in seconds.
+const Arguments kTiny = {"--vocab-size",
+                         "288",
+                         "--hidden-size",
+                         "32",
+                         "--intermediate-size",
+                         "64",
+                         "--num-hidden-layers",
+                         "2",
+                         "--num-attention-heads",
+                         "2",
+                         "--num-key-value-heads",
+                         "1",
+                         "--max-position-embeddings",
+                         std::to_string(kContext),
+                         "--sequence-length",
+                         "32",
+                         "--batch-tokens",
+                         "128",
+                         "--micro-batch-tokens",
+                         "64",
+                         "--eval-tokens",
+                         "512",
+                         "--threads",
+                         "2"};
+
+// The first lines of the text that the README trains on, with a separator between two parts.
+std::string WriteText(const TestDirectory& directory) {
+  std::string text = TestDirectory::Read(Source("examples/data/shakespeare.txt")).substr(0, 12'000);
+  text.insert(text.find("\n\n", 6'000) + 1, "<|endoftext|>\n");
+  return directory.Write("text.txt", text);
+}
+
+// Trains for some steps and returns the run's directory.
+std::string Train(const TestDirectory& directory, const Arguments& more = {}) {
+  const std::string run = directory.File("run");
+  Succeeds(Arguments{"train", "--data", WriteText(directory), "--out", run, "--steps", "4"} +
+           kTiny + more);
+  return run;
+}
+
+// What is in a directory, by relative path, with the content of files.
+std::map<std::string, std::string> Snapshot(const std::string& path) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(path)) {
+    files[fs::relative(entry.path(), path).string()] =
+        entry.is_regular_file() ? TestDirectory::Read(entry.path().string()) : "";
+  }
+  return files;
+}
+
+nlohmann::json Logits(const std::string& model) {
+  return SucceedsWithJson(
+      {"logits", model, "--ids", "70,102,10,284", "--last", "3", "--greedy", "6"});
+}
+
+TEST(Model, LivesFromTextToPackedWeights) {
+  const TestDirectory directory;
+  const std::string run = Train(directory);
+  const std::string packed = directory.File("packed");
+
+  const nlohmann::json converted = SucceedsWithJson({"convert", run, packed});
+  EXPECT_EQ(converted["equal"], true);
+  const nlohmann::json logits = Logits(run);
+  EXPECT_EQ(logits["logits"].size(), 3U);
+  EXPECT_EQ(logits["logits"][0].size(), 288U);
+  EXPECT_EQ(logits["greedy"].size(), 6U);
+  EXPECT_EQ(logits, Logits(packed));
+  EXPECT_EQ(Succeeds({"logits", run, "--ids", "1,2,3"}).out,
+            Succeeds({"logits", packed, "--ids", "1,2,3"}).out);
+
+  const nlohmann::json kinds = SucceedsWithJson({"inspect", packed})["kinds"];
+  EXPECT_EQ(kinds["packed trits"]["parameters"], 2 * (2 * 32 * 32 + 2 * 16 * 32 + 3 * 32 * 64));
+  EXPECT_EQ(SucceedsWithJson({"inspect", run})["kinds"]["projection"]["parameters"],
+            kinds["packed trits"]["parameters"]);
+
+  for (const std::string& model : {run, packed}) {
+    const nlohmann::json checks = SucceedsWithJson({"verify", model});
+    EXPECT_EQ(checks["equal"], true);
+    EXPECT_GE(checks["checks"].size(), 8U);
+  }
+  Refuses(1, {"convert", packed, directory.File("back"), "--type", "hf-masters"}, {"masters"});
+  EXPECT_FALSE(fs::exists(directory.File("back")));
+}
+
+TEST(Model, WritesText) {
+  const TestDirectory directory;
+  const std::string run = Train(directory);
+  const Arguments generate = {"generate", run, "--prompt", "First Citizen:", "--max-tokens", "12"};
+  const Outcome outcome = Succeeds(generate);
+  EXPECT_THAT(outcome.out, StartsWith("First Citizen:"));
+  EXPECT_THAT(outcome.err, HasSubstr("tokens/s"));
+  const nlohmann::json json = SucceedsWithJson(generate);
+  EXPECT_EQ(outcome.out, "First Citizen:" + json["text"].get<std::string>() + "\n");
+  EXPECT_LE(json["ids"].size(), 12U);
+  EXPECT_EQ(json["text"], SucceedsWithJson(generate + Arguments{"--threads", "1"})["text"]);
+  EXPECT_NE(json["text"], SucceedsWithJson(generate + Arguments{"--seed", "1"})["text"]);
+
+  // Greedy generation is what `logits --greedy` gives.
+  const std::string ids = Succeeds({"tokenize", run, "--text", "First Citizen:"}).out;
+  const nlohmann::json greedy =
+      SucceedsWithJson(generate + Arguments{"--temperature", "0", "--ignore-eos"});
+  EXPECT_EQ(greedy["ids"],
+            SucceedsWithJson({"logits", run, "--ids", ids, "--greedy", "12"})["greedy"]);
+  // Without a prompt, up to the end of the context.
+  const nlohmann::json alone = SucceedsWithJson(
+      {"generate", run, "--ignore-eos", "--max-tokens", "1000", "--temperature", "1"});
+  EXPECT_EQ(alone["stop"], "context_full");
+  EXPECT_EQ(alone["prompt_tokens"], 1);
+}
+
+TEST(Model, IsMeasured) {
+  const TestDirectory directory;
+  const std::string run = Train(directory);
+  const std::string text = directory.File("text.txt");
+  const nlohmann::json whole = SucceedsWithJson({"perplexity", run, "--file", text});
+  EXPECT_EQ(whole["context"], kContext);
+  EXPECT_EQ(whole["bytes"], fs::file_size(text));
+  EXPECT_EQ(whole["tokens"], SucceedsWithJson({"tokenize", run, "--file", text})["tokens"]);
+  const double bits = whole["tokens"].get<double>() * whole["nats_per_token"].get<double>() /
+                      std::log(2.0) / whole["bytes"].get<double>();
+  EXPECT_NEAR(whole["bits_per_byte"].get<double>(), bits, 1e-9 * bits);
+  EXPECT_LT(whole["bits_per_byte"].get<double>(), 8);
+  EXPECT_NE(whole, SucceedsWithJson({"perplexity", run, "--file", text, "--context", "16"}));
+  EXPECT_THAT(Succeeds({"perplexity", run, "--file", text}).out, HasSubstr("bits per byte"));
+}
+
+// Starts `tern train`, waits for a checkpoint, sends the signal, and returns the exit status.
+int TrainUntilSignal(const Arguments& arguments, const std::string& run, int signal_number) {
+  const pid_t child = Start(arguments);
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(5);
+  const auto has_checkpoint = [&] {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(run, ignored)) {
+      if (entry.path().filename().string().starts_with("checkpoint-") &&
+          fs::exists(entry.path() / "model/config.json")) {
+        return true;
+      }
+    }
+    return false;
+  };
+  while (!has_checkpoint()) {
+    if (std::chrono::steady_clock::now() > give_up) {
+      ADD_FAILURE() << "no checkpoint came";
+      break;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  ::kill(child, signal_number);
+  return Wait(child);
+}
+
+TEST(Model, ResumesToTheSameBits) {
+  const TestDirectory directory;
+  const Arguments train =
+      Arguments{"train", "--data", WriteText(directory), "--steps", "30", "--checkpoint-interval",
+                "10"} +
+      kTiny;
+  const std::string whole = directory.File("whole");
+  const nlohmann::json summary = SucceedsWithJson(train + Arguments{"--out", whole});
+  EXPECT_EQ(summary["finished"], true);
+  EXPECT_EQ(summary["step"], 30);
+  EXPECT_TRUE(summary["validation"]["bits_per_byte"].is_number());
+  const std::string weights = TestDirectory::Read(whole + "/model/model.safetensors");
+
+  for (const int signal_number : {SIGINT, SIGKILL}) {
+    SCOPED_TRACE(signal_number);
+    const std::string run = directory.File("signal-" + std::to_string(signal_number));
+    const int status = TrainUntilSignal(train + Arguments{"--out", run}, run, signal_number);
+    EXPECT_EQ(status, signal_number == SIGINT ? 0 : 128 + SIGKILL);
+    ASSERT_FALSE(fs::exists(run + "/model")) << "the run came to its end before the signal";
+    Succeeds({"generate", run, "--max-tokens", "1"});
+    const nlohmann::json resumed = SucceedsWithJson({"train", "--resume", "--out", run});
+    EXPECT_EQ(resumed["step"], 30);
+    EXPECT_EQ(resumed["loss"], summary["loss"]);
+    EXPECT_TRUE(weights == TestDirectory::Read(run + "/model/model.safetensors"));
+  }
+}
+
+TEST(Model, TrainsOnFromAnotherModel) {
+  const TestDirectory directory;
+  const std::string run = Train(directory);
+  const std::string more = directory.File("more");
+  const Arguments train = {"train",
+                           "--data",
+                           directory.File("text.txt"),
+                           "--out",
+                           more,
+                           "--steps",
+                           "2",
+                           "--sequence-length",
+                           "32",
+                           "--batch-tokens",
+                           "64",
+                           "--micro-batch-tokens",
+                           "64",
+                           "--max-position-embeddings",
+                           std::to_string(kContext)};
+  Succeeds(train + Arguments{"--init", run});
+  EXPECT_TRUE(Snapshot(run)["tokenizer.json"] == Snapshot(more)["tokenizer.json"]);
+  EXPECT_NE(Logits(run), Logits(more));
+}
+
+TEST(Model, PlainFloatsHaveNoPackedForm) {
+  const TestDirectory directory;
+  const std::string run = Train(directory, {"--weights", "f32"});
+  Succeeds({"generate", run, "--max-tokens", "3"});
+  const std::string copy = directory.File("copy");
+  Refuses(1, {"convert", run, copy}, {"pack"});
+  EXPECT_FALSE(fs::exists(copy));
+  EXPECT_EQ(SucceedsWithJson({"convert", run, copy, "--type", "hf-masters"})["equal"], true);
+}
+
+TEST(Refusals, OfWhatDoesNotFitTheModel) {
+  const TestDirectory directory;
+  const std::string run = Train(directory);
+  const std::string context = std::to_string(kContext);
+  std::string long_prompt;
+  for (int i = 0; i < 200; ++i) long_prompt += "word ";
+  const Outcome prompt = Tern({"generate", run, "--prompt", long_prompt, "--json"});
+  EXPECT_EQ(prompt.status, 1);
+  EXPECT_THAT(prompt.err, HasSubstr(context));
+  Refuses(1, {"generate", run, "--prompt", "a\xff", "--json"}, {"UTF-8"});
+  Refuses(1, {"generate", run, "--context", "100000"}, {"100000", context});
+  Refuses(1, {"generate", run, "--temperature", "-1", "--json"}, {"temperature"});
+  Refuses(1, {"logits", run, "--ids", "1,288"}, {"288"});
+  Refuses(1, {"logits", run, "--ids", "1,2", "--last", "3"}, {"--last"});
+  Refuses(1, {"logits", run, "--ids", "1", "--greedy", "1000"}, {context});
+  Refuses(1, {"perplexity", run, "--file", directory.Write("empty", "")}, {"empty"});
+  Refuses(1, {"perplexity", run, "--file", directory.Write("bad", "ab\xc3")}, {"bad", "UTF-8"});
+  Refuses(1, {"perplexity", run, "--file", directory.File("text.txt"), "--context", "4096"},
+          {"4096", context});
+  Refuses(1, {"generate", run, "--memory-limit", "100K"}, {"memory"});
+
+  // A tokenizer with more tokens than the model knows.
+  const std::string model = run + "/model";
+  fs::copy_file(Source("tests/golden/tok/tokenizer.json"), model + "/tokenizer.json",
+                fs::copy_options::overwrite_existing);
+  Refuses(1, {"generate", model, "--json"}, {"tokenizer", "288"});
+  fs::remove(model + "/tokenizer.json");
+  Refuses(1, {"generate", model, "--json"}, {"tokenizer.json"});
+}
+
+TEST(Refusals, LeaveNothingBehind) {
+  const TestDirectory directory;
+  const std::string out = directory.File("out");
+  const std::string text = WriteText(directory);
+  const auto refuses = [&](const Arguments& arguments,
+                           std::initializer_list<std::string_view> texts) {
+    Refuses(1, Arguments{"train", "--out", out} + arguments, texts);
+    EXPECT_FALSE(fs::exists(out));
+  };
+  refuses({}, {"--data"});
+  refuses({"--data", directory.File("none")}, {"none"});
+  refuses({"--data", text, "--config", directory.Write("c1", R"({"stepz": 3})")}, {"c1", "stepz"});
+  refuses({"--data", text, "--config", directory.Write("c2", R"({"steps": -3})")}, {"c2", "steps"});
+  refuses({"--data", text, "--hidden-size", "31"}, {"hidden_size"});
+  refuses({"--data", text, "--steps", "soon"}, {"steps"});
+  Refuses(2, {"train", "--out", out, "--data", text, "--resume"}, {"--resume"});
+  Refuses(1, {"train", "--out", out, "--resume"}, {out});
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST(Refusals, NameTextThatIsNotUtf8) {
+  const TestDirectory directory;
+  const std::string bad = directory.Write("latin1.txt", std::string(5000, 'a') + "\xe9 b");
+  const Outcome outcome =
+      Tern(Arguments{"train", "--out", directory.File("out"), "--data", bad} + kTiny);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("UTF-8"));
+  EXPECT_THAT(outcome.err, HasSubstr("5000"));
+}
+
+TEST(Refusals, KeepWhatIsThere) {
+  const TestDirectory directory;
+  const std::string run = Train(directory);
+  const auto before = Snapshot(run);
+  Refuses(1, {"convert", run, run}, {run});
+  Refuses(1, Arguments{"train", "--out", run, "--data", directory.File("text.txt")}, {run});
+  EXPECT_EQ(Snapshot(run), before);
+}
+
+TEST(Refusals, OfDirectoriesThatCannotBeWritten) {
+  const TestDirectory directory;
+  const std::string run = Train(directory);
+  Refuses(1, {"convert", run, "/proc/no-model"}, {"/proc/no-model"});
+  const std::string locked = directory.File("locked");
+  fs::create_directory(locked);
+  fs::permissions(locked, fs::perms::owner_read | fs::perms::owner_exec);
+  if (::geteuid() != 0) Refuses(1, {"convert", run, locked + "/model"}, {locked});
+  fs::permissions(locked, fs::perms::owner_all);
+}
+
+TEST(Refusals, OfAFullDisk) {
+  const TestDirectory directory;
+  const std::string run = Train(directory);
+  RunOptions options;
+  options.file_bytes_limit = 8192;
+  Refuses(1, {"convert", run, directory.File("out")}, {directory.File("out")}, options);
+  EXPECT_FALSE(fs::exists(directory.File("out")));
+  // A real one, where this process may mount.
+  const std::string disk = directory.File("disk");
+  fs::create_directory(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=16k") != 0) return;
+  Refuses(1, {"convert", run, disk + "/out"}, {disk, "space"});
+  EXPECT_TRUE(fs::is_empty(disk));
+  EXPECT_EQ(::umount(disk.c_str()), 0);
+}
+
+}  // namespace
+}  // namespace tern::e2e

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// tern convert: a model from one form to another, with the same logits.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+
+#include "tern/base/error.h"
+#include "tools/tern/command.h"
+#include "tools/tern/load.h"
+
+namespace tern::cli {
+namespace {
+
+constexpr const char* kText =
+    "Writes the model IN to the new directory OUT. Types:\n"
+    "  hf-packed   ternary weights as four trits a byte (Hugging Face's bitnet, offline): an\n"
+    "              eighth of bf16, and what running needs\n"
+    "  hf-masters  the float weights that the trits are made from, where IN has them: for\n"
+    "              training on\n"
+    "Afterwards OUT is loaded and its logits are compared with IN's: equal bits, unless --float\n"
+    "asked for a type that rounds.";
+constexpr const char* kExamples =
+    "  tern convert my-model my-model-packed\n"
+    "  tern convert my-model small --float bf16\n"
+    "  tern convert my-model copy --type hf-masters";
+
+const std::map<std::string, CheckpointForm> kTypes = {{"hf-packed", CheckpointForm::kPacked},
+                                                      {"hf-masters", CheckpointForm::kMasters}};
+const std::map<std::string, DType> kFloats = {
+    {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}};
+
+struct Options : CommonOptions {
+  std::string in;
+  std::string out;
+  std::string type = "hf-packed";
+  std::string float_type;
+  uint64_t max_shard_bytes = SaveOptions().max_shard_bytes;
+  bool force = false;
+};
+
+// Writes OUT and gives the hash of IN's logits.
+uint64_t Write(Context& ctx, const Options& options) {
+  SaveOptions save;
+  save.form = kTypes.at(options.type);
+  if (!options.float_type.empty()) save.float_dtype = kFloats.at(options.float_type);
+  save.max_shard_bytes = options.max_shard_bytes;
+  save.replace = options.force;
+  LoadOptions load;
+  load.keep_masters = save.form == CheckpointForm::kMasters;
+  const LoadedModel in = Load(ctx, options.in, load);
+  save.tokenizer = in.tokenizer ? &*in.tokenizer : nullptr;
+  SaveModel(ctx, *in.model, options.out, save);
+  return LogitsHash(ctx, *in.model, ProbeIds(in.model->config()));
+}
+
+int64_t DirectoryBytes(const std::string& path) {
+  int64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    if (entry.is_regular_file()) bytes += static_cast<int64_t>(entry.file_size());
+  }
+  return bytes;
+}
+
+int Run(const Options& options) {
+  const std::unique_ptr<Context> ctx = MakeContext(options);
+  const uint64_t before = Write(*ctx, options);
+  const LoadedModel out = LoadModel(*ctx, options.out);
+  const uint64_t after = LogitsHash(*ctx, *out.model, ProbeIds(out.model->config()));
+  const bool rounds = !options.float_type.empty() && options.float_type != "f32";
+  if (before != after && !rounds) {
+    Fail(ErrorKind::kNumeric, "{}: its logits (hash {}) are not those of {} (hash {})", options.out,
+         HashText(after), options.in, HashText(before));
+  }
+  const int64_t bytes = DirectoryBytes(options.out);
+  if (options.json) {
+    PrintJson({{"in", options.in},
+               {"out", options.out},
+               {"type", options.type},
+               {"bytes", bytes},
+               {"hash_in", HashText(before)},
+               {"hash_out", HashText(after)},
+               {"equal", before == after}});
+    return 0;
+  }
+  Print(fmt::format("{}: {}, {}\n", options.out, BytesText(static_cast<double>(bytes)),
+                    before == after
+                        ? "logits equal bit for bit (hash " + HashText(after) + ")"
+                        : "logits changed: floats were rounded to " + options.float_type));
+  return 0;
+}
+
+template <typename Value>
+std::vector<std::string> Names(const std::map<std::string, Value>& map) {
+  std::vector<std::string> names;
+  for (const auto& entry : map) names.push_back(entry.first);
+  return names;
+}
+
+}  // namespace
+
+void AddConvert(CLI::App& app, Runner* run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      AddCommand(app, "convert", "A model from one form to another", kText, kExamples);
+  command->add_option("IN", options->in, "A model, as for the other commands")
+      ->required()
+      ->type_name("");
+  command->add_option("OUT", options->out, "The directory to write")->required()->type_name("");
+  command->add_option("--type", options->type, "hf-packed or hf-masters")
+      ->check(CLI::IsMember(Names(kTypes)).description(""))
+      ->capture_default_str()
+      ->type_name("NAME");
+  command
+      ->add_option("--float", options->float_type,
+                   "Type of embeddings, norms and masters: f32, bf16 or f16\n"
+                   "(default: f32, which holds any of them exactly)")
+      ->check(CLI::IsMember(Names(kFloats)).description(""))
+      ->type_name("TYPE");
+  command->add_option("--max-shard", options->max_shard_bytes, "Split files beyond this size")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("SIZE");
+  command->add_flag("--force", options->force, "OUT may exist: it is replaced");
+  AddCommonOptions(command, options.get());
+  RunWith(command, run, options, &Run);
+}
+
+}  // namespace tern::cli

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// tern generate: continues a text.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <map>
+
+#include "tern/base/error.h"
+#include "tern/runtime/generate.h"
+#include "tools/tern/command.h"
+#include "tools/tern/load.h"
+
+namespace tern::cli {
+namespace {
+
+constexpr const char* kText =
+    "Prints the prompt and what the model makes of it, as it comes. Without a prompt the model\n"
+    "begins a text of its own. The same seed gives the same text on every machine, with any\n"
+    "number of threads; --temperature 0 always takes the likeliest token.";
+constexpr const char* kExamples =
+    "  tern generate tern-stories --prompt \"Once upon a time\"\n"
+    "  tern generate tern-stories --prompt \"The king\" --seed 7 --max-tokens 400\n"
+    "  tern generate my-model --prompt \"ROMEO:\" --temperature 0 --json";
+
+struct Options : CommonOptions {
+  std::string model;
+  std::string prompt;
+  GenerateOptions generate;
+  int64_t context = 0;
+  std::string kv_type = "f32";
+};
+
+// The prompt's tokens. Without a prompt: what separates the texts that a model was trained on.
+std::vector<int32_t> PromptIds(const LoadedModel& loaded, const std::string& prompt) {
+  EncodeOptions encode;
+  encode.add_special = true;
+  std::vector<int32_t> ids = loaded.tokenizer->Encode(prompt, encode);
+  if (!ids.empty()) return ids;
+  const ModelConfig& config = loaded.model->config();
+  if (config.bos) return {*config.bos};
+  if (!config.eos.empty()) return {config.eos.front()};
+  Fail(ErrorKind::kInvalidArgument,
+       "{}: the model has no token that begins a text; give a --prompt", loaded.path);
+}
+
+double TokensPerSecond(int64_t tokens, double seconds) {
+  return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
+}
+
+int PrintResult(const Options& options, const GenerateResult& result) {
+  const double prompt_rate = TokensPerSecond(result.prompt_tokens, result.prompt_seconds);
+  const double rate = TokensPerSecond(result.steps, result.generate_seconds);
+  if (options.json) {
+    PrintJson({{"prompt", options.prompt},
+               {"text", result.text},
+               {"ids", result.ids},
+               {"stop", StopReasonName(result.reason)},
+               {"prompt_tokens", result.prompt_tokens},
+               {"prompt_tokens_per_second", prompt_rate},
+               {"tokens_per_second", rate}});
+  } else {
+    Print("\n");
+    fmt::print(stderr, "[{} tokens, {:.0f} tokens/s; prompt of {}, {:.0f} tokens/s; stop: {}]\n",
+               result.ids.size(), rate, result.prompt_tokens, prompt_rate,
+               StopReasonName(result.reason));
+  }
+  return 0;
+}
+
+int Run(const Options& options) {
+  const std::map<std::string, DType> kv_types = {
+      {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}};
+  const std::unique_ptr<Context> ctx = MakeContext(options);
+  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model);
+  const std::vector<int32_t> prompt = PromptIds(loaded, options.prompt);
+  SessionOptions session_options;
+  session_options.capacity = options.context;
+  session_options.kv_dtype = kv_types.at(options.kv_type);
+  Session session(*ctx, *loaded.model, session_options);
+  if (!options.json) Print(options.prompt);
+  const GenerateResult result =
+      Generate(session, *loaded.tokenizer, prompt, options.generate, [&](std::string_view text) {
+        if (!options.json) Print(text);
+        return true;
+      });
+  return PrintResult(options, result);
+}
+
+void AddSamplerOptions(CLI::App* command, SamplerOptions* sampler) {
+  const auto add = [command](const char* name, auto* value, const char* text) {
+    command->add_option(name, *value, text)->capture_default_str()->group("Sampling");
+  };
+  add("--temperature", &sampler->temperature, "Spread of the draw; 0 is greedy");
+  add("--top-k", &sampler->top_k, "Draw from the K likeliest tokens; 0: all");
+  add("--top-p", &sampler->top_p, "Draw from the likeliest that have this probability together");
+  add("--min-p", &sampler->min_p, "Draw from tokens this likely beside the likeliest");
+  add("--repetition-penalty", &sampler->repetition_penalty, "Above 1 makes repetition rarer");
+  add("--repetition-window", &sampler->repetition_window, "Tokens that the penalty sees; 0: all");
+  add("--seed", &sampler->seed, "Another number, another text");
+}
+
+}  // namespace
+
+void AddGenerate(CLI::App& app, Runner* run) {
+  auto options = std::make_shared<Options>();
+  GenerateOptions& generate = options->generate;
+  CLI::App* command = AddCommand(app, "generate", "Continues a text", kText, kExamples);
+  AddModelArgument(command, &options->model);
+  command->add_option("--prompt", options->prompt, "How the text begins")->type_name("TEXT");
+  command->add_option("--max-tokens", generate.max_tokens, "Tokens to add at most")
+      ->check(CLI::NonNegativeNumber.description(""))
+      ->capture_default_str()
+      ->type_name("N");
+  command->add_option("--stop", generate.stop, "Ends the text before this string; may be repeated")
+      ->type_name("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command->add_flag("--ignore-eos", generate.ignore_eos, "Go on behind the end of a text");
+  command
+      ->add_option("--context", options->context, "Tokens to make room for (default: the model's)")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("N");
+  command->add_option("--kv-type", options->kv_type, "Cache of keys and values: f32, bf16 or f16")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}).description(""))
+      ->capture_default_str()
+      ->type_name("TYPE");
+  AddSamplerOptions(command, &generate.sampler);
+  AddCommonOptions(command, options.get());
+  RunWith(command, run, options, &Run);
+}
+
+}  // namespace tern::cli

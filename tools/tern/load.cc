@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include "tools/tern/load.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tern/base/error.h"
+#include "tern/models/logits_hash.h"
+#include "tools/tern/model_path.h"
+
+namespace tern::cli {
+
+LoadedModel Load(Context& ctx, const std::string& model, const LoadOptions& options) {
+  return LoadModel(ctx, ResolveModel(model), options);
+}
+
+LoadedModel LoadWithTokenizer(Context& ctx, const std::string& model) {
+  LoadedModel loaded = Load(ctx, model);
+  if (!loaded.tokenizer) {
+    Fail(ErrorKind::kIo,
+         "{}: has no tokenizer.json, which text needs; put the model's there, or use `tern logits`",
+         loaded.path);
+  }
+  return loaded;
+}
+
+std::vector<int32_t> ProbeIds(const ModelConfig& config) {
+  constexpr int64_t kTokens = 32;
+  constexpr int64_t kStep = 7919;  // a prime
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < std::min(kTokens, config.max_positions); ++i) {
+    ids.push_back(static_cast<int32_t>((1 + i * kStep) % config.vocab_size));
+  }
+  return ids;
+}
+
+Tensor IdsTensor(Context& ctx, std::span<const int32_t> ids, int64_t batch) {
+  Tensor tensor = ctx.Empty({batch, static_cast<int64_t>(ids.size())}, DType::kI32);
+  for (int64_t row = 0; row < batch; ++row) {
+    std::copy(ids.begin(), ids.end(),
+              tensor.data<int32_t>() + row * static_cast<int64_t>(ids.size()));
+  }
+  return tensor;
+}
+
+uint64_t LogitsHash(Context& ctx, const Model& model, std::span<const int32_t> ids) {
+  return HashLogits(model.Forward(ctx, IdsTensor(ctx, ids)).span<float>());
+}
+
+std::string HashText(uint64_t hash) { return fmt::format("{:016x}", hash); }
+
+}  // namespace tern::cli

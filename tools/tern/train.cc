@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+// tern train: from text to a model.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "tern/base/error.h"
+#include "tern/models/config.h"
+#include "tern/train/trainer.h"
+#include "tools/tern/command.h"
+#include "tools/tern/model_path.h"
+#include "tools/tern/status_line.h"
+
+namespace tern::cli {
+namespace {
+
+constexpr const char* kText =
+    "Trains a language model from UTF-8 text, ternary unless --weights f32 asks for plain\n"
+    "floats. Without --tokenizer or --init a tokenizer is trained on the text first. DIR keeps\n"
+    "the settings, the text as token ids, a curve (curve.csv), checkpoints, and at the end\n"
+    "the model; DIR then works as MODEL in the other commands. A line <|endoftext|> separates\n"
+    "texts in a file. Ctrl-C writes a checkpoint and stops; --resume goes on from the last\n"
+    "checkpoint, to the same bits as a run that was never stopped.\n"
+    "\n"
+    "Settings come from a JSON file (--config), and from the options below, which go first.\n"
+    "With neither, the model's size and the number of steps are chosen for the size of the\n"
+    "text: some minutes on two cores.";
+constexpr const char* kExamples =
+    "  tern train --data book.txt --out my-model\n"
+    "  tern train --data a.txt b.txt --out my-model --steps 500 --hidden-size 128\n"
+    "  tern train --resume --out my-model\n"
+    "  tern train --init my-model --data more.txt --out my-model-2";
+
+struct Options : CommonOptions {
+  TrainSource source;
+  std::string out;
+  std::string config;
+  bool resume = false;
+  std::map<std::string, std::string> settings;  // key of train_config.inc to its value as written
+};
+
+// Ctrl-C: what a signal handler may write.
+volatile std::sig_atomic_t stop_requested = 0;
+
+void RequestStop(int) {
+  stop_requested = 1;
+  // A second Ctrl-C ends the program at once.
+  std::signal(SIGINT, SIG_DFL);
+}
+
+uint64_t TextBytes(const std::vector<std::string>& files) {
+  uint64_t bytes = 0;
+  for (const std::string& file : files) {
+    std::error_code error;
+    const uint64_t size = std::filesystem::file_size(file, error);
+    if (error) Fail(ErrorKind::kIo, "{}: {}", file, error.message());
+    bytes += size;
+  }
+  return bytes;
+}
+
+// The options as JSON: numbers and true/false as such, everything else as text.
+nlohmann::json SettingsJson(const std::map<std::string, std::string>& settings) {
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& [key, text] : settings) {
+    nlohmann::json value = nlohmann::json::parse(text, nullptr, false);
+    json[key] = value.is_number() || value.is_boolean() ? value : nlohmann::json(text);
+  }
+  return json;
+}
+
+TrainConfig MakeConfig(const Options& options) {
+  const TrainConfig base = options.config.empty()
+                               ? DefaultTrainConfig(TextBytes(options.source.data))
+                               : ReadTrainConfig(options.config);
+  nlohmann::json settings = SettingsJson(options.settings);
+  // A short run asked for by --steps alone warms up shorter, too.
+  if (options.settings.contains("steps") && !options.settings.contains("warmup_steps") &&
+      settings["steps"].is_number_integer()) {
+    settings["warmup_steps"] =
+        std::min<int64_t>(base.warmup_steps, settings["steps"].get<int64_t>() / 10);
+  }
+  return TrainConfigFromJson(settings, "command line", base);
+}
+
+std::string TimeText(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  return whole >= 3600 ? fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
+                       : fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+std::string ProgressText(const TrainProgress& progress) {
+  return fmt::format("step {}/{}  loss {:.4f}  {} tokens/s  {} left", progress.step, progress.steps,
+                     progress.smoothed_loss,
+                     CountText(static_cast<int64_t>(progress.tokens_per_second)),
+                     TimeText(progress.seconds_left));
+}
+
+std::string EvaluationText(const TrainEvaluation& evaluation) {
+  return fmt::format("step {}: validation {:.4f} nats per token, {:.4f} bits per byte",
+                     evaluation.step, evaluation.nats_per_token, evaluation.bits_per_byte);
+}
+
+TrainSummary RunWithProgress(Trainer& trainer) {
+  StatusLine status;
+  TrainObserver observer;
+  observer.on_step = [&](const TrainProgress& progress) {
+    if (status.Due()) status.Show(ProgressText(progress));
+    return stop_requested == 0;
+  };
+  observer.on_evaluation = [&](const TrainEvaluation& evaluation) {
+    status.Keep(EvaluationText(evaluation));
+  };
+  return trainer.Run(observer);
+}
+
+void PrintSummary(const Options& options, const TrainSummary& summary) {
+  if (options.json) {
+    nlohmann::ordered_json json = {{"finished", summary.finished},
+                                   {"step", summary.last.step},
+                                   {"steps", summary.last.steps},
+                                   {"loss", summary.last.smoothed_loss},
+                                   {"tokens_per_second", summary.last.tokens_per_second}};
+    if (summary.evaluation.tokens > 0) {
+      json["validation"] = {{"nats_per_token", summary.evaluation.nats_per_token},
+                            {"bits_per_byte", summary.evaluation.bits_per_byte},
+                            {"tokens", summary.evaluation.tokens},
+                            {"bytes", summary.evaluation.bytes}};
+    }
+    json["model"] = summary.finished ? nlohmann::ordered_json(summary.model_path) : nullptr;
+    PrintJson(json);
+  } else if (summary.finished) {
+    Print(fmt::format("{}\n", summary.model_path));
+    fmt::print(stderr, "Try it: tern generate {}\n", options.out);
+  } else {
+    fmt::print(stderr, "Stopped after step {}. Go on: tern train --resume --out {}\n",
+               summary.last.step, options.out);
+  }
+}
+
+int Run(const Options& options) {
+  if (!options.resume && options.source.data.empty()) {
+    Fail(ErrorKind::kInvalidArgument, "train: give --data FILE..., or --resume to go on with {}",
+         options.out);
+  }
+  std::signal(SIGINT, RequestStop);
+  std::signal(SIGTERM, RequestStop);
+  const std::unique_ptr<Context> ctx = MakeContext(options);
+  std::unique_ptr<Trainer> trainer;
+  if (options.resume) {
+    trainer = Trainer::Resume(*ctx, options.out);
+  } else {
+    TrainSource source = options.source;
+    if (!source.init.empty()) source.init = ResolveModel(source.init);
+    if (!source.tokenizer.empty()) source.tokenizer = ResolveTokenizer(source.tokenizer);
+    trainer = Trainer::Start(*ctx, MakeConfig(options), source, options.out);
+  }
+  const TrainConfig& config = trainer->config();
+  fmt::print(stderr, "{} parameters, {} training tokens, {} steps of {} tokens, {} threads\n",
+             CountText(ParameterCount(trainer->model().config())),
+             CountText(trainer->training_tokens()), config.steps, CountText(config.batch_tokens),
+             ctx->threads().threads());
+  PrintSummary(options, RunWithProgress(*trainer));
+  return 0;
+}
+
+// An option for each key of the configuration, named like it with dashes.
+void AddSettings(CLI::App* command, const std::shared_ptr<Options>& options,
+                 std::vector<CLI::Option*>* added) {
+  for (const TrainSetting& setting : TrainSettings()) {
+    std::string name = std::string("--") + setting.key;
+    std::replace(name.begin(), name.end(), '_', '-');
+    const std::string key = setting.key;
+    added->push_back(
+        command
+            ->add_option_function<std::string>(
+                name, [options, key](const std::string& value) { options->settings[key] = value; },
+                setting.help)
+            ->default_str(setting.default_value)
+            ->type_name("")
+            ->group("Settings, with the defaults of a --config"));
+  }
+}
+
+}  // namespace
+
+void AddTrain(CLI::App& app, Runner* run) {
+  auto options = std::make_shared<Options>();
+  TrainSource& source = options->source;
+  CLI::App* command =
+      AddCommand(app, "train", "Trains a language model from text", kText, kExamples);
+  command->add_option("--out", options->out, "Directory of the run; new, or --resume's")
+      ->required()
+      ->type_name("DIR");
+  std::vector<CLI::Option*> of_new_run = {
+      command->add_option("--data", source.data, "Texts to learn from")->type_name("FILE"),
+      command
+          ->add_option("--validation", source.validation,
+                       "Text to measure on (default: the end of the data)")
+          ->type_name("FILE"),
+      command->add_option("--tokenizer", source.tokenizer, "A tokenizer.json, or a model's")
+          ->type_name("FILE"),
+      command
+          ->add_option("--init", source.init,
+                       "Model with masters to train on from, with its tokenizer")
+          ->type_name("MODEL"),
+      command->add_option("--config", options->config, "Settings as a JSON object")
+          ->type_name("FILE")};
+  CLI::Option* resume =
+      command->add_flag("--resume", options->resume, "Go on from the last checkpoint in --out");
+  AddSettings(command, options, &of_new_run);
+  for (CLI::Option* option : of_new_run) resume->excludes(option);
+  AddCommonOptions(command, options.get());
+  RunWith(command, run, options, &Run);
+}
+
+}  // namespace tern::cli

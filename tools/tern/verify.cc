@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// tern verify: shows that every way of computing a model's logits gives the same bits.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tern/autograd/tape.h"
+#include "tern/base/cpu_features.h"
+#include "tern/base/error.h"
+#include "tern/kernels/kernel_table.h"
+#include "tern/models/logits_hash.h"
+#include "tern/runtime/session.h"
+#include "tools/tern/command.h"
+#include "tools/tern/load.h"
+#include "tools/tern/status_line.h"
+
+namespace tern::cli {
+namespace {
+
+constexpr const char* kText =
+    "Runs one prompt in every way that Tern has and prints a hash of all its logits for each:\n"
+    "  recorded     the forward pass of training, with its tape; from masters where MODEL has\n"
+    "               them, else from its packed weights\n"
+    "  packed       the forward pass that only runs\n"
+    "  3 at once    the same for a batch of three\n"
+    "  one by one   token by token, with the cache of keys and values\n"
+    "on every CPU target of this machine, with 1 thread and with several. Exit status 1 unless\n"
+    "all are equal, bit for bit.";
+constexpr const char* kExamples =
+    "  tern verify tern-stories\n"
+    "  tern verify my-model --ids 1,2,3 --threads 8";
+
+struct Options : CommonOptions {
+  std::string model;
+  std::string ids;
+};
+
+struct Check {
+  std::string target;
+  int threads;
+  const char* form;
+  uint64_t hash;
+};
+
+// Links every trainable tensor of a model to a tape, and lets go of it at the end.
+class Watched {
+ public:
+  Watched(Model& model, Tape& tape) : parameters_(model.Parameters()) {
+    for (const Parameter& parameter : parameters_) *parameter.value = tape.Watch(*parameter.value);
+  }
+  ~Watched() {
+    for (const Parameter& parameter : parameters_) *parameter.value = parameter.value->Detached();
+  }
+  Watched(const Watched&) = delete;
+  Watched& operator=(const Watched&) = delete;
+
+ private:
+  std::vector<Parameter> parameters_;
+};
+
+uint64_t Recorded(Context& ctx, Model& model, const std::vector<int32_t>& ids) {
+  Tape tape(ctx);
+  const Watched watched(model, tape);
+  return LogitsHash(ctx, model, ids);
+}
+
+// The rows of a batch are equal prompts: the hash of the first, or of one that differs.
+uint64_t Batched(Context& ctx, const Model& model, const std::vector<int32_t>& ids) {
+  constexpr int64_t kBatch = 3;
+  const Tensor logits = model.Forward(ctx, IdsTensor(ctx, ids, kBatch));
+  const std::span<const float> values = logits.span<float>();
+  const size_t row = values.size() / kBatch;
+  const uint64_t first = HashLogits(values.first(row));
+  for (size_t i = 1; i < kBatch; ++i) {
+    const uint64_t hash = HashLogits(values.subspan(i * row, row));
+    if (hash != first) return hash;
+  }
+  return first;
+}
+
+uint64_t OneByOne(Context& ctx, const Model& model, const std::vector<int32_t>& ids) {
+  Session session(ctx, model);
+  std::vector<float> logits;
+  for (const int32_t id : ids) {
+    const std::span<const float> row = session.Feed(id);
+    logits.insert(logits.end(), row.begin(), row.end());
+  }
+  return HashLogits(logits);
+}
+
+void CheckTarget(const Options& options, const char* target, int threads,
+                 std::vector<Check>* checks) {
+  CommonOptions common = options;
+  common.threads = threads;
+  const std::unique_ptr<Context> ctx = MakeContext(common, target);
+  LoadOptions load;
+  load.keep_masters = true;
+  const LoadedModel loaded = Load(*ctx, options.model, load);
+  Model& model = *loaded.model;
+  const std::vector<int32_t> ids =
+      options.ids.empty() ? ProbeIds(model.config()) : ParseIds(options.ids, "--ids");
+  checks->push_back({target, threads, "recorded", Recorded(*ctx, model, ids)});
+  model.Pack(*ctx);
+  checks->push_back({target, threads, "packed", LogitsHash(*ctx, model, ids)});
+  checks->push_back({target, threads, "3 at once", Batched(*ctx, model, ids)});
+  checks->push_back({target, threads, "one by one", OneByOne(*ctx, model, ids)});
+}
+
+bool AllEqual(const std::vector<Check>& checks) {
+  return std::all_of(checks.begin(), checks.end(),
+                     [&](const Check& check) { return check.hash == checks.front().hash; });
+}
+
+nlohmann::ordered_json ToJson(const std::vector<Check>& checks) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Check& check : checks) {
+    list.push_back({{"target", check.target},
+                    {"threads", check.threads},
+                    {"forward", check.form},
+                    {"hash", HashText(check.hash)}});
+  }
+  return {{"equal", AllEqual(checks)}, {"checks", list}};
+}
+
+int Run(const Options& options) {
+  const int several = std::max(2, ThreadCount(options));
+  std::vector<Check> checks;
+  size_t printed = 0;
+  for (const kernels::Target& target : kernels::ListTargets(CpuFeatures::Detect())) {
+    if (!target.supported) continue;
+    for (const int threads : {1, several}) {
+      CheckTarget(options, target.name, threads, &checks);
+      for (; printed < checks.size() && !options.json; ++printed) {
+        const Check& check = checks[printed];
+        Print(fmt::format("{}  {:<11} {:>2} thread{} {}\n", HashText(check.hash), check.target,
+                          check.threads, check.threads == 1 ? " " : "s", check.form));
+      }
+    }
+  }
+  if (options.json) {
+    PrintJson(ToJson(checks));
+  } else {
+    Print(AllEqual(checks) ? fmt::format("all {} equal\n", checks.size()) : "NOT equal\n");
+  }
+  return AllEqual(checks) ? 0 : 1;
+}
+
+}  // namespace
+
+void AddVerify(CLI::App& app, Runner* run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = AddCommand(
+      app, "verify", "Shows that a model gives the same bits on every path", kText, kExamples);
+  AddModelArgument(command, &options->model);
+  command->add_option("--ids", options->ids, "The prompt (default: 32 ids)")->type_name("IDS");
+  AddCommonOptions(command, options.get());
+  RunWith(command, run, options, &Run);
+}
+
+}  // namespace tern::cli
