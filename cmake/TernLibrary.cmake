@@ -36,6 +36,8 @@ function(tern_library)
     target_link_libraries(${target} INTERFACE tern_flags ${deps} ${ARG_LINK})
   endif()
 
+  set_property(GLOBAL APPEND PROPERTY TERN_ROOMS ${target})
+
   if(TERN_BUILD_TESTS AND ARG_TESTS)
     add_executable(${target}_test ${ARG_TESTS})
     target_link_libraries(${target}_test PRIVATE ${target} ${test_deps} GTest::gtest_main
