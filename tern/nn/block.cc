@@ -16,12 +16,6 @@ Features PrepareFor(Context& ctx, const Projection& next, const std::optional<Rm
   return norm ? norm->Prepare(ctx, x, next.kind()) : next.Prepare(ctx, x);
 }
 
-// Rounds to dtype and back, as a cache of that type would.
-Tensor Rounded(Context& ctx, const Tensor& x, DType dtype) {
-  if (dtype == DType::kF32) return x;
-  return ops::Cast(ctx, ops::Cast(ctx, x, dtype), DType::kF32);
-}
-
 void PackNorm(Context& ctx, std::optional<RmsNorm>& norm) {
   if (norm) norm->Freeze(ctx);
 }
@@ -51,8 +45,8 @@ Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int
   if (pass.cache != nullptr) {
     seen = pass.cache->Append(ctx, layer, seen.keys, seen.values);
   } else {
-    seen.keys = Rounded(ctx, seen.keys, pass.kv_dtype);
-    seen.values = Rounded(ctx, seen.values, pass.kv_dtype);
+    seen.keys = ops::RoundTo(ctx, seen.keys, pass.kv_dtype);
+    seen.values = ops::RoundTo(ctx, seen.values, pass.kv_dtype);
   }
   const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
   const Tensor mixed = ops::Attention(ctx, q, seen.keys, seen.values, scale, pass.start);

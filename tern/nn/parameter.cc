@@ -6,8 +6,8 @@
 namespace tern::nn {
 
 Tensor Weight::Get(Context& ctx) const {
-  if (!value_.defined() || value_.dtype() != DType::kF32 || dtype_ == DType::kF32) return value_;
-  return ops::Cast(ctx, ops::Cast(ctx, value_, dtype_), DType::kF32);
+  if (!value_.defined() || value_.dtype() != DType::kF32) return value_;
+  return ops::RoundTo(ctx, value_, dtype_);
 }
 
 void Weight::Freeze(Context& ctx) {

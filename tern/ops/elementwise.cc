@@ -216,6 +216,17 @@ Tensor Cast(Context& ctx, const Tensor& a, DType dtype) {
   return y;
 }
 
+Tensor RoundTo(Context& ctx, const Tensor& a, DType dtype) {
+  RequireFloats("RoundTo", {&a});
+  if (!IsFloat(dtype)) Refuse("RoundTo", {&a}, "the type to round to must be a float");
+  if (a.dtype() == dtype) return a;
+  const Tensor narrow = Cast(ctx, a.Detached(), dtype);
+  Tensor y = ctx.EmptyLike(a, a.shape(), a.dtype());
+  Run(ctx, Op::kCopy, {&narrow}, {&y});
+  RecordBackward({&a}, {&y}, [](GradientPass& pass) { pass.Add(0, pass.OutputGradient()); });
+  return y;
+}
+
 Tensor Contiguous(Context& ctx, const Tensor& a) {
   if (!a.defined()) Refuse("Contiguous", {&a}, "the operand is undefined");
   if (a.is_contiguous()) return a;

@@ -90,6 +90,16 @@ TEST_F(ElementwiseOpTest, TiesShareTheGradient) {
   }
 }
 
+TEST_F(ElementwiseOpTest, RoundToPassesGradientsUnchanged) {
+  Tape tape(ctx_);
+  const Tensor a = tape.Watch(Make<float>({2}, {1.0f + 0x1p-9f, -3.0f}));
+  const Tensor y = RoundTo(ctx_, a, DType::kBF16);
+  EXPECT_EQ(Values<float>(y), (std::vector<float>{1.0f, -3.0f}));
+  tape.Backward(y, Make<float>({2}, {1.0f + 0x1p-20f, 2.0f}));
+  EXPECT_EQ(Values<float>(tape.Gradient(a)), (std::vector<float>{1.0f + 0x1p-20f, 2.0f}));
+  EXPECT_TRUE(RoundTo(ctx_, a, DType::kF32).SharesStorage(a));
+}
+
 TEST_F(ElementwiseOpTest, CastsRoundAndTheirGradientsComeBack) {
   EXPECT_EQ(Values<int32_t>(Cast(ctx_, Make<float>({3}, {2.5f, -3.5f, 1e20f}), DType::kI32)),
             (std::vector<int32_t>{2, -4, 2147483647}));

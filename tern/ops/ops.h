@@ -37,6 +37,9 @@ Tensor Sigmoid(Context& ctx, const Tensor& a);
 
 // Converts elements, rounding to nearest even. The gradient is converted back.
 Tensor Cast(Context& ctx, const Tensor& a, DType dtype);
+// The elements as a narrower float type holds them, in a's own; `a` itself when that is its type.
+// The gradient passes unchanged (straight through).
+Tensor RoundTo(Context& ctx, const Tensor& a, DType dtype);
 // `a` itself when it is contiguous, else a copy.
 Tensor Contiguous(Context& ctx, const Tensor& a);
 // Writes `a` (broadcast, converted) into the elements of `target`; not recorded.
