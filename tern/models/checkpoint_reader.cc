@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include <cstring>
 #include <filesystem>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "tern/base/check.h"
 #include "tern/base/error.h"
 #include "tern/base/float16.h"
 #include "tern/io/tensor_directory.h"
@@ -20,40 +22,48 @@ using nn::Weight;
 
 bool IsFinite(float value) { return value - value == 0.0f; }
 
-// Widens the elements of a float tensor; the first that is not finite is an Error.
-template <typename Stored>
-void Widen(const TensorInfo& info, DType dtype, std::span<float> out) {
-  std::vector<Stored> piece(std::min<size_t>(out.size(), 1 << 16));
-  TensorInfo part = info;
-  for (size_t begin = 0; begin < out.size(); begin += piece.size()) {
-    const size_t count = std::min(piece.size(), out.size() - begin);
-    part.bytes = info.bytes.subspan(begin * sizeof(Stored), count * sizeof(Stored));
-    part.element_count = static_cast<int64_t>(count);
-    CopyTo(part, dtype, std::span(piece).first(count));
-    for (size_t i = 0; i < count; ++i) {
-      float value;
-      if constexpr (std::is_same_v<Stored, float>) {
-        value = piece[i];
-      } else {
-        value = ToF32(piece[i]);
-      }
-      if (!IsFinite(value)) {
-        Fail(ErrorKind::kNumeric, "{}: tensor {}: element {} is {}; weights must be finite",
-             info.file, Quoted(info.name), begin + i, value);
-      }
-      out[begin + i] = value;
+float ToF32(float value) { return value; }
+
+bool IsNarrow(const TensorInfo& info) {
+  return info.dtype == DType::kBF16 || info.dtype == DType::kF16;
+}
+
+// Calls take(index, value) with every element of a float tensor, as it is stored and in order. The
+// first that is not finite is an Error.
+template <typename Stored, typename Take>
+void ForEachElement(const TensorInfo& info, const Take& take) {
+  const std::byte* bytes = info.bytes.data();
+  for (int64_t i = 0; i < info.element_count; ++i, bytes += sizeof(Stored)) {
+    Stored stored;  // the file aligns nothing
+    std::memcpy(&stored, bytes, sizeof(stored));
+    const float value = ToF32(stored);
+    if (!IsFinite(value)) {
+      Fail(ErrorKind::kNumeric, "{}: tensor {}: element {} is {}; weights must be finite",
+           info.file, Quoted(info.name), i, value);
     }
+    take(i, stored);
   }
 }
 
-void ReadFloats(const TensorInfo& info, std::span<float> out) {
+// The elements in f32, or as they are stored where out is of that type.
+void ReadFloats(const TensorInfo& info, DType out_type, void* out) {
+  const auto read = [&]<typename Stored>(Stored) {
+    if (out_type == info.dtype) {
+      auto* same = static_cast<Stored*>(out);
+      ForEachElement<Stored>(info, [&](int64_t i, Stored value) { same[i] = value; });
+    } else {
+      TERN_CHECK(out_type == DType::kF32);
+      auto* wide = static_cast<float*>(out);
+      ForEachElement<Stored>(info, [&](int64_t i, Stored value) { wide[i] = ToF32(value); });
+    }
+  };
   switch (RequireDType(info)) {
     case DType::kF32:
-      return Widen<float>(info, DType::kF32, out);
+      return read(float{});
     case DType::kBF16:
-      return Widen<BF16>(info, DType::kBF16, out);
+      return read(BF16{});
     case DType::kF16:
-      return Widen<F16>(info, DType::kF16, out);
+      return read(F16{});
     default:
       Fail(ErrorKind::kInvalidFile,
            "{}: tensor {} is {} where a float is needed (F32, BF16 or F16); does config.json's "
@@ -72,11 +82,12 @@ class CheckpointSource final : public WeightSource {
   Weight Float(const std::string& name, const Shape& shape, ParameterKind kind) override {
     const TensorInfo& info = Find(name, shape);
     const bool large = kind == ParameterKind::kEmbedding || kind == ParameterKind::kMatrix;
+    // What only runs takes large tensors as they are, in half the memory.
     const bool keep_narrow =
-        large && !options_.keep_masters && info.dtype != DType::kF32 &&
+        large && !options_.keep_masters && IsNarrow(info) &&
         (options_.float_dtype == DType::kF32 || options_.float_dtype == info.dtype);
-    Tensor value = ReadFloat(info, shape);
-    if (keep_narrow) value = ops::Cast(ctx_, value, *info.dtype);
+    Tensor value = ctx_.Empty(shape, keep_narrow ? *info.dtype : DType::kF32, MemoryTag::kWeights);
+    ReadFloats(info, value.dtype(), value.raw());
     files_.Release(name);
     return Weight(value, options_.float_dtype);
   }
@@ -113,12 +124,6 @@ class CheckpointSource final : public WeightSource {
     RequireShape(info, shape.dims());
     used_.insert(name);
     return info;
-  }
-
-  Tensor ReadFloat(const TensorInfo& info, const Shape& shape) {
-    Tensor value = ctx_.Empty(shape, DType::kF32, MemoryTag::kWeights);
-    ReadFloats(info, value.span<float>());
-    return value;
   }
 
   BitLinear Packed(const std::string& name, int64_t n, int64_t k, Weight bias) {
@@ -165,7 +170,7 @@ class CheckpointSource final : public WeightSource {
     used_.insert(scale_name);
     if (info->element_count != 1) RequireShape(*info, std::vector<int64_t>{1});
     float scale = 0;
-    ReadFloats(*info, std::span(&scale, 1));
+    ReadFloats(*info, DType::kF32, &scale);
     const bool divides = config_.stored == StoredWeights::kPackedDivides;
     const float multiplier = divides ? 1.0f / scale : scale;
     if (!(scale >= 0.0f) || !IsFinite(multiplier)) {

@@ -310,6 +310,13 @@ TEST_F(HostileCheckpointTest, WhatCannotBeSaved) {
   EXPECT_EQ(LogitsOf(Path("out")), LogitsOf(*model));
 }
 
+TEST_F(HostileCheckpointTest, MoreMemoryThanAllowed) {
+  const std::string good = Save(*Make(PackableConfig()), "good", {});
+  Context small(ContextOptions{});
+  small.AddBackend(std::make_unique<CpuBackend>("", MemoryPoolOptions{.byte_limit = 64 << 10}));
+  testing::ExpectError([&] { LoadModel(small, good); }, ErrorKind::kOutOfMemory, {"65536"});
+}
+
 TEST_F(HostileCheckpointTest, DirectoriesThatAreNone) {
   ExpectRefused(Path("nowhere"), ErrorKind::kIo, {"nowhere/config.json"});
   const std::string good = Save(*Make(PackableConfig()), "good", {});
