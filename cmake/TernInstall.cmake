@@ -14,7 +14,7 @@ install(TARGETS tern_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY models DESTINATION ${CMAKE_INSTALL_DATADIR}/tern)
 install(DIRECTORY tern DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h" PATTERN "*.inc" PATTERN "*-inl.h" EXCLUDE
-        PATTERN "test_*.h" EXCLUDE)
+        PATTERN "test_*.h" EXCLUDE PATTERN "*_test.h" EXCLUDE)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/tern)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/ternConfig.cmake.in ternConfig.cmake
