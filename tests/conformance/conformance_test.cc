@@ -219,10 +219,12 @@ class Conformance : public testing::TestWithParam<Op> {
 
   static void VaryDType(const Case& of, Operand* operand) {
     const Operand kept = *operand;
-    operand->source = nullptr;
-    for (int dtype = 0; dtype < kDTypeCount; ++dtype) {
-      operand->dtype = static_cast<DType>(dtype);
-      if (operand->dtype != kept.dtype) Agree(of);
+    for (int i = 0; i < kDTypeCount; ++i) {
+      const auto dtype = static_cast<DType>(i);
+      if (dtype == kept.dtype) continue;
+      *operand = IsFloat(dtype) ? kept.As(dtype) : kept.As(dtype).Integers(0, 1);
+      operand->source = nullptr;
+      Agree(of);
     }
     *operand = kept;
   }

@@ -37,7 +37,7 @@ template <typename T>
 Product<T> Part(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t columns) {
   Product<T> part = p;
   part.a += i * p.a_stride;
-  part.b += j * p.b_stride;
+  if (p.b != nullptr) part.b += j * p.b_stride;  // null: RunHalfLinear sets it
   if (p.bias != nullptr) part.bias += j;
   part.out += i * p.out_stride + j;
   part.m = std::min(rows, p.m - i);

@@ -146,23 +146,31 @@ HWY_INLINE void DotTile(TileInput<kRows> in, const float* bias, float* out, int6
   }
 }
 
-void DotRows(const float* a, int64_t a_stride, const float* b, int64_t b_stride, const float* bias,
-             float* out, int64_t out_stride, int64_t m, int64_t n, int64_t k) noexcept {
-  const auto tile = [&]<int kRows>(int64_t i, int64_t j) HWY_ATTR {
-    TileInput<kRows> in;
-    in.k = k;
-    for (int r = 0; r < kRows; ++r) in.a[r] = a + (i + r) * a_stride;
+// out[kRows][n]: kRows rows of a with every row of b.
+template <int kRows>
+HWY_INLINE void DotStrip(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
+                         const float* bias, float* out, int64_t out_stride, int64_t n, int64_t k) {
+  TileInput<kRows> in;
+  in.k = k;
+  for (int r = 0; r < kRows; ++r) in.a[r] = a + r * a_stride;
+  for (int64_t j = 0; j < n; j += kTileColumns) {
     // Past the last column its row is read again and the result dropped.
     for (int c = 0; c < kTileColumns; ++c) in.b[c] = b + std::min(j + c, n - 1) * b_stride;
-    DotTile<kRows>(in, bias == nullptr ? nullptr : bias + j, out + i * out_stride + j, out_stride,
+    DotTile<kRows>(in, bias == nullptr ? nullptr : bias + j, out + j, out_stride,
                    std::min<int64_t>(kTileColumns, n - j));
-  };
+  }
+}
+
+void DotRows(const float* a, int64_t a_stride, const float* b, int64_t b_stride, const float* bias,
+             float* out, int64_t out_stride, int64_t m, int64_t n, int64_t k) noexcept {
   int64_t i = 0;
   for (; i + kTileRows <= m; i += kTileRows) {
-    for (int64_t j = 0; j < n; j += kTileColumns) tile.template operator()<kTileRows>(i, j);
+    DotStrip<kTileRows>(a + i * a_stride, a_stride, b, b_stride, bias, out + i * out_stride,
+                        out_stride, n, k);
   }
   for (; i < m; ++i) {
-    for (int64_t j = 0; j < n; j += kTileColumns) tile.template operator()<1>(i, j);
+    DotStrip<1>(a + i * a_stride, a_stride, b, b_stride, bias, out + i * out_stride, out_stride, n,
+                k);
   }
 }
 
