@@ -186,20 +186,20 @@ BlasMatrix<const T> BlasTile(const Tensor& t, int64_t batch, int64_t row, int64_
 // BLAS whatever the number of threads. Where the output has few tiles and k is long, as in the
 // gradient of a weight, k is cut too: the parts' products are added in order.
 struct GemmCut {
-  // Enough for 16 threads; the BLAS has buffers for some 50 calls at a time.
-  static constexpr int64_t kUnits = 32;
+  // Three for each of 16 threads; the BLAS has buffers for some 50 calls at a time.
+  static constexpr int64_t kUnits = 48;
   static constexpr int64_t kMinDepth = 512;
+  static constexpr int64_t kRows = 256;
   static constexpr int64_t kColumns = 256;
 
   GemmCut(int64_t batches, int64_t m, int64_t n, int64_t k)
-      : rows(m > 1024 ? 256 : 128),
-        row_tiles(CeilDiv(m, rows)),
+      : row_tiles(CeilDiv(m, kRows)),
         batch_tiles(row_tiles * CeilDiv(n, kColumns)),
         tiles(batches * batch_tiles),
         parts(std::max<int64_t>(1, std::min(k / kMinDepth, kUnits / tiles))),
         depth(CeilDiv(k, parts)) {}
 
-  int64_t rows, row_tiles, batch_tiles, tiles, parts, depth;
+  int64_t row_tiles, batch_tiles, tiles, parts, depth;
 };
 
 template <typename T>
@@ -232,11 +232,11 @@ void RunGemmOf(const Env& env, const OpCall& call) {
       const int64_t part = unit / cut.tiles;
       const int64_t t = unit % cut.tiles;
       const int64_t batch = t / cut.batch_tiles;
-      const int64_t i = t % cut.batch_tiles % cut.row_tiles * cut.rows;
+      const int64_t i = t % cut.batch_tiles % cut.row_tiles * cut.kRows;
       const int64_t j = t % cut.batch_tiles / cut.row_tiles * cut.kColumns;
       const int64_t first = std::min(part * cut.depth, k);
       T* const out = part == 0 ? y.data<T>() : later_parts + (part - 1) * y.elements();
-      BlasGemm<T>(std::min(cut.rows, m - i), std::min(cut.kColumns, n - j),
+      BlasGemm<T>(std::min(cut.kRows, m - i), std::min(cut.kColumns, n - j),
                   std::min(cut.depth, k - first),
                   attrs.transpose_a ? BlasTile<T>(a, batch, first, i, true)
                                     : BlasTile<T>(a, batch, i, first, false),
