@@ -111,7 +111,7 @@ QuantRows QuantizeRows(Context& ctx, const Tensor& x) {
 QuantRows RmsNormQuantize(Context& ctx, const Tensor& x, const Tensor& w, double eps) {
   RequireRows("RmsNormQuantize", x, {&x, &w});
   if (w.shape() != Shape{x.dim(-1)}) Refuse("RmsNormQuantize", {&x, &w}, "the weight must be [k]");
-  const Tensor rows = Contiguous(ctx, x.Detached()).Reshaped({x.elements() / x.dim(-1), x.dim(-1)});
+  const Tensor rows = AsRows(ctx, x);
   QuantRows out = EmptyRows(ctx, x, rows.dim(0), rows.dim(1));
   const Tensor* inputs[] = {&rows, &w};
   const Tensor* outputs[] = {&out.q, &out.scale, &out.sum};

@@ -62,9 +62,10 @@ WeightSums SumWeights(const Env& env, const Tensor& w) {
        w.shape().ToString(), i / w.dim(1), i % w.dim(1), data[i]);
 }
 
-// How BitLinear is shared out: a grid of row blocks by pairs of panels, in the order of row blocks.
-// Few rows, or panels enough for all threads, make one row block, so that weights are read once.
-constexpr int64_t kPanelsAtOnce = 2;
+// How BitLinear is shared out: a grid of row blocks by groups of panels, in the order of row
+// blocks. Few rows, or panels enough for all threads, make one row block, so that weights are read
+// once.
+constexpr int64_t kPanelsAtOnce = 4;
 constexpr int64_t kRowBlock = 48;
 
 }  // namespace
@@ -85,6 +86,28 @@ void RunQuantizeRows(const Env& env, const OpCall& call) {
                                       call.out(0).data<int8_t>() + begin * q_stride, q_stride,
                                       call.out(1).data<float>() + begin,
                                       call.out(2).data<int32_t>() + begin);
+  });
+}
+
+bool SupportsRmsNormQuantize(const OpCall& call) {
+  return SupportsQuantizeRows(call) && call.in(1).dtype() == DType::kF32 &&
+         call.in(1).is_contiguous();
+}
+
+void RunRmsNormQuantize(const Env& env, const OpCall& call) {
+  const Tensor& x = call.in(0);
+  const int64_t k = x.dim(1);
+  const int64_t q_stride = call.out(0).dim(1);
+  const float eps = static_cast<float>(call.as<NormAttrs>().eps);
+  env.threads.ParallelFor(x.dim(0), GrainRows(k), [&](int64_t begin, int64_t end) {
+    const Workspace normed(env.pool, static_cast<size_t>(k) * sizeof(float));
+    for (int64_t row = begin; row < end; ++row) {
+      env.kernels.norm.rms_norm(x.data<float>() + row * x.stride(0), call.in(1).data<float>(), eps,
+                                normed.As<float>(), k);
+      env.kernels.ternary.quantize_rows(
+          normed.As<float>(), k, 1, k, call.out(0).data<int8_t>() + row * q_stride, q_stride,
+          call.out(1).data<float>() + row, call.out(2).data<int32_t>() + row);
+    }
   });
 }
 

@@ -22,6 +22,13 @@
 
 #include "tern/kernels/kernel_table.h"
 
+// Before a loop of at most 32 constant steps over an array that must live in registers.
+#if HWY_COMPILER_CLANG
+#define TERN_UNROLL HWY_PRAGMA(clang loop unroll(full))
+#else
+#define TERN_UNROLL HWY_PRAGMA(GCC unroll 32)
+#endif
+
 #if defined(TERN_ATTRIBUTES) && defined(HWY_TARGET_STR)
 #define TERN_PUSH_ATTRIBUTES HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR TERN_ATTRIBUTES)
 #define TERN_POP_ATTRIBUTES HWY_POP_ATTRIBUTES

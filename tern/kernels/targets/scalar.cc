@@ -34,7 +34,8 @@ const KernelTable kTable_scalar = {
                 .quantize_panels = reference::QuantizePanels,
                 .pack_panels = reference::PackPanels,
                 .unpack_panels = reference::UnpackPanels,
-                .dequantize_panels = reference::DequantizePanels},
+                .dequantize_panels = reference::DequantizePanels,
+                .register_peak = nullptr},
 };
 
 }  // namespace tern::kernels

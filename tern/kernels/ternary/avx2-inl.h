@@ -20,7 +20,7 @@ static_assert(kMaxTernaryColumns * 128 * 2 <= INT32_MAX);
 
 using Codes = __m256i;
 using Columns = __m256i;
-using Sums = __m256i;
+using Sums = __v16hi;  // see avx512vnni-inl.h
 
 HWY_INLINE Codes LoadCodes(const uint8_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
@@ -33,16 +33,18 @@ HWY_INLINE Columns LoadColumns(const int8_t* p) {
   std::memcpy(&four, p, sizeof(four));
   return _mm256_set1_epi32(four);
 }
+HWY_INLINE void Touch(Columns& x) { asm volatile("" : "+x"(x)); }
 template <int kField>
 HWY_INLINE Codes Field(Codes packed) {
   return _mm256_and_si256(_mm256_srli_epi16(packed, 2 * kField), _mm256_set1_epi8(3));
 }
 HWY_INLINE Sums MultiplyAdd(Codes w, Columns x, Sums sums) {
-  return _mm256_add_epi16(sums, _mm256_maddubs_epi16(w, x));
+  const __m256i products = _mm256_maddubs_epi16(w, x);
+  return reinterpret_cast<Sums>(_mm256_add_epi16(reinterpret_cast<__m256i>(sums), products));
 }
 HWY_INLINE void AddSums(Sums sums, int32_t* acc) {
   __m256i* const to = reinterpret_cast<__m256i*>(acc);
-  const __m256i wide = _mm256_madd_epi16(sums, _mm256_set1_epi16(1));
+  const __m256i wide = _mm256_madd_epi16(reinterpret_cast<__m256i>(sums), _mm256_set1_epi16(1));
   _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), wide));
 }
 

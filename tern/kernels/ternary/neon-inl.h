@@ -32,6 +32,7 @@ HWY_INLINE Columns LoadColumns(const int8_t* p) {
   std::memcpy(&four, p, sizeof(four));
   return vreinterpretq_s8_s32(vdupq_n_s32(four));
 }
+HWY_INLINE void Touch(Columns& x) { asm volatile("" : "+w"(x)); }
 template <int kField>
 HWY_INLINE Codes Field(Codes packed) {
   if constexpr (kField == 0) {

@@ -7,13 +7,14 @@
 //   LoadCodes, StoreCodes, LoadColumns
 //   Field<i>(packed)  the codes of field i (pack/ternary_layout.h)
 //   MultiplyAdd(codes, columns, sums)   at most kSteps times on one Sums
+//   Touch(columns)    makes the compiler believe that they changed
 //   AddSums(sums, int32_t* acc)         adds to the accumulators of its kVectorBytes / 4 rows
 //   kTileRows, kTilePanels   how many rows of activations and panels of weights one pass over
 //                            the columns computes: their Sums fill the registers
 //   RowDots(panel, k, q, int32_t* acc)  one row times the 16 rows of a panel: q * code
 //
 // One row reads the packed codes once. More rows share codes that were unpacked to bytes, kDepth
-// columns at a time so that they and the rows' columns stay in the first cache.
+// columns at a time so that they and the rows' columns stay in the first cache and Sums hold.
 #pragma once
 
 #include <algorithm>
@@ -27,33 +28,42 @@ namespace ternary {
 
 constexpr int kPieces = kPanelBlockBytes / kVectorBytes;  // vectors that hold a field of a block
 constexpr int kPieceRows = kVectorBytes / 4;
-constexpr int64_t kDepth = 512;
-constexpr int64_t kRowChunk = 192;
+constexpr int64_t kDepth = 512 < 4 * kSteps ? 512 : 4 * kSteps;
+constexpr int64_t kRowChunk = 256;
 constexpr int64_t kCodeBytes = kDepth * kPanelRows;  // of a panel's unpacked codes
 static_assert(kDepth % kPanelColumnMultiple == 0);
 
-// acc [T][P][16] += T rows of q, from a column on, times codes [P][kCodeBytes].
+// acc [T][P][16] += T rows of q, from a column on, times codes [P][kCodeBytes]; columns <= kDepth.
 template <int T, int P>
 HWY_NOINLINE void Tile(const uint8_t* codes, int64_t columns, const int8_t* q, int64_t stride,
                        int32_t* acc) noexcept {
   constexpr int kCount = P * kPieces;
-  for (int64_t begin = 0; begin < columns; begin += 4 * kSteps) {
-    const int64_t end = begin + 4 * kSteps < columns ? begin + 4 * kSteps : columns;
-    Sums sums[T][kCount] = {};
-    for (int64_t c = begin; c < end; c += 4) {
-      Codes w[kCount];
-      for (int v = 0; v < kCount; ++v) {
-        w[v] = LoadCodes(codes + v / kPieces * kCodeBytes + c * kPanelRows +
-                         v % kPieces * kVectorBytes);
-      }
-      for (int t = 0; t < T; ++t) {
-        const Columns x = LoadColumns(q + t * stride + c);
-        for (int v = 0; v < kCount; ++v) sums[t][v] = MultiplyAdd(w[v], x, sums[t][v]);
-      }
+  Sums sums[T][kCount];
+  TERN_UNROLL
+  for (int t = 0; t < T; ++t) {
+    TERN_UNROLL
+    for (int v = 0; v < kCount; ++v) sums[t][v] = Sums{};
+  }
+  int64_t c = 0;
+  do {  // there are columns: a loop that may not run would cost copies of all sums
+    Codes w[kCount];
+    TERN_UNROLL
+    for (int v = 0; v < kCount; ++v) {
+      w[v] =
+          LoadCodes(codes + v / kPieces * kCodeBytes + c * kPanelRows + v % kPieces * kVectorBytes);
     }
+    TERN_UNROLL
     for (int t = 0; t < T; ++t) {
-      for (int v = 0; v < kCount; ++v) AddSums(sums[t][v], acc + (t * kCount + v) * kPieceRows);
+      const Columns x = LoadColumns(q + t * stride + c);
+      TERN_UNROLL
+      for (int v = 0; v < kCount; ++v) sums[t][v] = MultiplyAdd(w[v], x, sums[t][v]);
     }
+    c += 4;
+  } while (c < columns);
+  TERN_UNROLL
+  for (int t = 0; t < T; ++t) {
+    TERN_UNROLL
+    for (int v = 0; v < kCount; ++v) AddSums(sums[t][v], acc + (t * kCount + v) * kPieceRows);
   }
 }
 
@@ -96,6 +106,9 @@ struct StoreDots {
   const int32_t* sum;
 
   void SetRows(int64_t, int64_t) {}
+  const void* Place(int64_t row, int64_t panel) const {
+    return dots + row * n + panel * kPanelRows;
+  }
   void operator()(int64_t row, int64_t panel, const int32_t* acc) const {
     const int64_t count = std::min(kPanelRows, n - panel * kPanelRows);
     int32_t* const to = dots + row * n + panel * kPanelRows;
@@ -113,6 +126,9 @@ struct StoreFloats {
   void SetRows(int64_t begin, int64_t end) {
     first = begin;
     for (int64_t i = begin; i < end; ++i) factor[i - begin] = out.multiplier / out.scale[i];
+  }
+  const void* Place(int64_t row, int64_t panel) const {
+    return out.y + row * out.y_stride + panel * kPanelRows;
   }
   void operator()(int64_t row, int64_t panel, const int32_t* acc) const {
     const int64_t j = panel * kPanelRows;
@@ -153,8 +169,14 @@ HWY_NOINLINE void MultiplyChunk(const TernaryPanels& w, const TernaryRows& x, in
     }
     for (int64_t i = 0; i < tiles; ++i) {
       const int64_t row = rows * i / tiles;
-      AnyTile<P>(rows * (i + 1) / tiles - row, codes, columns, x.q + (begin + row) * x.stride + c,
-                 x.stride, acc + row * P * kPanelRows);
+      const int64_t row_end = rows * (i + 1) / tiles;
+      if (c / kDepth < P) {  // the results are large and far apart: fetch some of their lines
+        for (int64_t r = row; r < row_end; ++r) {
+          __builtin_prefetch(store.Place(begin + r, panel + c / kDepth), 1);
+        }
+      }
+      AnyTile<P>(row_end - row, codes, columns, x.q + (begin + row) * x.stride + c, x.stride,
+                 acc + row * P * kPanelRows);
     }
   }
   for (int64_t row = 0; row < rows; ++row) {
@@ -162,6 +184,14 @@ HWY_NOINLINE void MultiplyChunk(const TernaryPanels& w, const TernaryRows& x, in
       store(begin + row, panel + p, acc + (row * P + p) * kPanelRows);
     }
   }
+}
+
+// The same for any number of panels.
+template <int P, typename Store>
+HWY_INLINE void MultiplyPanels(const TernaryPanels& w, const TernaryRows& x, int64_t begin,
+                               int64_t end, int64_t panel, int64_t panel_end, const Store& store) {
+  for (; panel + P <= panel_end; panel += P) MultiplyChunk<P>(w, x, begin, end, panel, store);
+  if constexpr (P > 1) MultiplyPanels<P / 2>(w, x, begin, end, panel, panel_end, store);
 }
 
 template <typename Store>
@@ -182,10 +212,7 @@ HWY_INLINE void Multiply(const TernaryPanels& w, const TernaryRows& x, const Ter
       }
       continue;
     }
-    for (; panel + kTilePanels <= range.panel_end; panel += kTilePanels) {
-      MultiplyChunk<kTilePanels>(w, x, begin, end, panel, store);
-    }
-    for (; panel < range.panel_end; ++panel) MultiplyChunk<1>(w, x, begin, end, panel, store);
+    MultiplyPanels<kTilePanels>(w, x, begin, end, panel, range.panel_end, store);
   }
 }
 
@@ -197,6 +224,29 @@ void Dots(const TernaryPanels& w, const TernaryRows& x, const TernaryRange& rang
 void BitLinear(const TernaryPanels& w, const TernaryRows& x, const TernaryRange& range,
                const TernaryOutput& out) noexcept {
   Multiply(w, x, range, StoreFloats{.out = out, .n = w.n, .sum = x.sum});
+}
+
+int64_t RegisterPeak(int64_t rounds) noexcept {
+  constexpr int kCount = kTileRows * kTilePanels * kPieces;
+  const uint8_t ones[kVectorBytes] = {1};
+  const Codes w = LoadCodes(ones);
+  Columns x = LoadColumns(reinterpret_cast<const int8_t*>(ones));
+  Sums sums[kCount];
+  TERN_UNROLL
+  for (int v = 0; v < kCount; ++v) sums[v] = Sums{};
+  int64_t i = 0;
+  do {
+    TERN_UNROLL
+    for (int v = 0; v < kCount; ++v) {
+      Touch(x);  // or the compiler sees that all products are equal
+      sums[v] = MultiplyAdd(w, x, sums[v]);
+    }
+  } while (++i < rounds);
+  int32_t acc[kPieceRows] = {};
+  TERN_UNROLL
+  for (int v = 0; v < kCount; ++v) AddSums(sums[v], acc);
+  asm volatile("" : : "r"(acc) : "memory");
+  return rounds * kCount * kVectorBytes;
 }
 
 }  // namespace ternary

@@ -20,7 +20,7 @@ static_assert(kMaxTernaryColumns * 128 * 2 <= INT32_MAX);
 
 using Codes = __m128i;
 using Columns = __m128i;
-using Sums = __m128i;
+using Sums = __v8hi;  // see avx512vnni-inl.h
 
 HWY_INLINE Codes LoadCodes(const uint8_t* p) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
@@ -33,16 +33,18 @@ HWY_INLINE Columns LoadColumns(const int8_t* p) {
   std::memcpy(&four, p, sizeof(four));
   return _mm_set1_epi32(four);
 }
+HWY_INLINE void Touch(Columns& x) { asm volatile("" : "+x"(x)); }
 template <int kField>
 HWY_INLINE Codes Field(Codes packed) {
   return _mm_and_si128(_mm_srli_epi16(packed, 2 * kField), _mm_set1_epi8(3));
 }
 HWY_INLINE Sums MultiplyAdd(Codes w, Columns x, Sums sums) {
-  return _mm_add_epi16(sums, _mm_maddubs_epi16(w, x));
+  const __m128i products = _mm_maddubs_epi16(w, x);
+  return reinterpret_cast<Sums>(_mm_add_epi16(reinterpret_cast<__m128i>(sums), products));
 }
 HWY_INLINE void AddSums(Sums sums, int32_t* acc) {
   __m128i* const to = reinterpret_cast<__m128i*>(acc);
-  const __m128i wide = _mm_madd_epi16(sums, _mm_set1_epi16(1));
+  const __m128i wide = _mm_madd_epi16(reinterpret_cast<__m128i>(sums), _mm_set1_epi16(1));
   _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), wide));
 }
 

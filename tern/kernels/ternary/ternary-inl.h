@@ -17,6 +17,7 @@ constexpr TernaryKernels kTernary = {
     .pack_panels = ternary::PackPanels,
     .unpack_panels = ternary::UnpackPanels,
     .dequantize_panels = ternary::DequantizePanels,
+    .register_peak = ternary::RegisterPeak,
 };
 
 TERN_END_TARGET

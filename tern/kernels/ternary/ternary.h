@@ -74,6 +74,11 @@ struct TernaryKernels {
                         int8_t* trits) noexcept;
   void (*dequantize_panels)(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,
                             float multiplier, float* out) noexcept;
+
+  // Multiplies and adds in registers, `rounds` times as many as a tile takes; returns how many
+  // multiply-adds that were. What the target could reach, for benchmarks. Null where the target
+  // has no vectors.
+  int64_t (*register_peak)(int64_t rounds) noexcept;
 };
 
 }  // namespace tern::kernels
