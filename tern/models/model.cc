@@ -174,7 +174,6 @@ Model::Model(Context& ctx, const ModelConfig& config, WeightSource& source)
         source.Float(kHeadName, {config.vocab_size, config.hidden_size}, ParameterKind::kMatrix));
   }
   rope_ = ops::MakeRopeTable(ctx, config.max_positions, config.head_dim, config.rope_theta);
-  packed_ = config.weights == WeightKind::kTernary && !has_masters();
 }
 
 nn::Block Model::MakeBlock(int64_t layer, WeightSource& source) const {
@@ -208,9 +207,9 @@ std::vector<NamedWeight> Model::NamedWeights() const {
 
 std::vector<Parameter> Model::Parameters() {
   std::vector<Parameter> parameters;
-  if (packed_) return parameters;
   for (const NamedWeight& named : NamedWeights()) {
     const Weight& weight = named.ternary != nullptr ? named.ternary->master() : *named.weight;
+    if (!weight.defined() || weight.value().dtype() != DType::kF32) continue;
     // The model is not const here, only the list's view of it.
     parameters.push_back({named.name, named.kind, const_cast<Weight&>(weight).mutable_value()});
   }
@@ -222,7 +221,6 @@ void Model::Pack(Context& ctx) {
   for (nn::Block& block : blocks_) block.Pack(ctx);
   norm_.Freeze(ctx);
   if (head_) head_->Freeze(ctx);
-  packed_ = true;
 }
 
 KvCache Model::MakeCache(Context& ctx, int64_t capacity, DType dtype, int64_t batch) const {

@@ -56,7 +56,7 @@ class Model {
 
   // Whether some projection is still made from a master.
   bool has_masters() const;
-  // Every trainable tensor; none once packed.
+  // What a tape can watch: masters and the other f32 tensors. Once packed, the latter alone.
   std::vector<Parameter> Parameters();
   // Every tensor, embeddings first, then block by block, final norm, head.
   std::vector<NamedWeight> NamedWeights() const;
@@ -82,7 +82,6 @@ class Model {
   std::vector<nn::Block> blocks_;
   nn::RmsNorm norm_;
   std::optional<nn::Linear> head_;  // none: tied to the embedding
-  bool packed_ = false;
 };
 
 }  // namespace tern

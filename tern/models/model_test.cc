@@ -106,6 +106,7 @@ TEST_P(ModelEquality, TargetsAndThreadsAndTrainingAndPacked) {
       model->Pack(*ctx);
       EXPECT_FALSE(model->has_masters());
       EXPECT_EQ(Logits(*ctx, *model, kBatch, ids), wanted) << "packed";
+      EXPECT_EQ(TrainingLogits(*ctx, *model, kBatch, ids), wanted) << "packed, with a tape";
     }
   }
   EXPECT_TRUE(std::all_of(wanted.begin(), wanted.end(), [](float v) { return v - v == 0; }));

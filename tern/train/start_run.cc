@@ -89,7 +89,7 @@ struct Beginning {
 Beginning LoadBeginning(Context& ctx, const std::string& path, TrainConfig* config) {
   LoadedModel loaded =
       LoadModel(ctx, path, {.keep_masters = true, .float_dtype = FloatDTypeOf(*config)});
-  if (loaded.model->Parameters().empty()) {
+  if (loaded.model->config().weights == nn::WeightKind::kTernary && !loaded.model->has_masters()) {
     Fail(ErrorKind::kInvalidArgument,
          "{}: holds packed weights, which do not train; give the masters that they were made from",
          path);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tern/autograd/tape.h"
+#include "tern/base/check.h"
 #include "tern/base/cpu_features.h"
 #include "tern/base/error.h"
 #include "tern/kernels/kernel_table.h"
@@ -61,7 +62,9 @@ class Watched {
 uint64_t Recorded(Context& ctx, Model& model, const std::vector<int32_t>& ids) {
   Tape tape(ctx);
   const Watched watched(model, tape);
-  return LogitsHash(ctx, model, ids);
+  const uint64_t hash = LogitsHash(ctx, model, ids);
+  TERN_CHECK(tape.nodes() > 0);
+  return hash;
 }
 
 // The rows of a batch are equal prompts: the hash of the first, or of one that differs.
