@@ -125,9 +125,10 @@ QuantRows RmsNormQuantize(Context& ctx, const Tensor& x, const Tensor& w, double
                    [shape = x.shape(), rows, w = w.Detached(), eps](GradientPass& pass) {
                      Context& c = pass.ctx();
                      const Tensor dy = Contiguous(c, pass.OutputGradient());
+                     const Tensor plain = Contiguous(c, rows);
                      const Tensor dx = c.EmptyLike(rows, rows.shape(), rows.dtype());
                      const Tensor dw = c.EmptyLike(w, w.shape(), w.dtype());
-                     Run(c, Op::kRmsNormGrad, {&rows, &w, &dy}, {&dx, &dw}, NormAttrs{eps});
+                     Run(c, Op::kRmsNormGrad, {&plain, &w, &dy}, {&dx, &dw}, NormAttrs{eps});
                      pass.Add(0, dx.Reshaped(shape));
                      pass.Add(1, dw);
                    });

@@ -76,4 +76,4 @@ HWY_INLINE void RowDots(const uint8_t* panel, int64_t k, const int8_t* q, int32_
 }  // namespace ternary
 TERN_END_TARGET
 
-#include "tern/kernels/ternary/ternary-inl.h"
+#include "tern/kernels/ternary/products-inl.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// dots and bit_linear of ternary.h on the vectors of a target, which gives before this include
+// dots and bit_linear of ternary.h on the vectors of a target, and its table of ternary kernels.
+// The target gives before this include
 //   Codes, Columns    kVectorBytes bytes: codes of kVectorBytes / 4 rows by 4 columns; four columns
 //   of
 //                     an activation row, repeated
@@ -20,6 +21,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tern/kernels/ternary/quantize-inl.h"
 #include "tern/kernels/ternary/ternary.h"
 #include "tern/kernels/vec16-inl.h"
 
@@ -250,4 +252,18 @@ int64_t RegisterPeak(int64_t rounds) noexcept {
 }
 
 }  // namespace ternary
+
+constexpr TernaryKernels kTernary = {
+    .dots = ternary::Dots,
+    .bit_linear = ternary::BitLinear,
+    .quantize_rows = ternary::QuantizeRows,
+    .dequantize_rows = ternary::DequantizeRows,
+    .sum_weight_chunk = ternary::SumChunk,
+    .quantize_panels = ternary::QuantizePanels,
+    .pack_panels = ternary::PackPanels,
+    .unpack_panels = ternary::UnpackPanels,
+    .dequantize_panels = ternary::DequantizePanels,
+    .register_peak = ternary::RegisterPeak,
+};
+
 TERN_END_TARGET

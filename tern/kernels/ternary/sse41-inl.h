@@ -51,5 +51,5 @@ HWY_INLINE void AddSums(Sums sums, int32_t* acc) {
 }  // namespace ternary
 TERN_END_TARGET
 
-#include "tern/kernels/ternary/row-inl.h"
-#include "tern/kernels/ternary/ternary-inl.h"
+#include "tern/kernels/ternary/narrow-inl.h"
+#include "tern/kernels/ternary/products-inl.h"
