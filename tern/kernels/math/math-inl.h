@@ -11,8 +11,11 @@ HWY_INLINE VF Exp(VF x) {
   using K = math::ExpF32;
   const D d;
   const DI di;
-  // In this order x86 takes the second operand where one is NaN; ARM takes the NaN anyhow.
-  x = hn::Max(hn::Set(d, K::kMin), hn::Min(hn::Set(d, K::kMax), x));
+  // Comparisons, since on some targets Min and Max drop a NaN.
+  const VF max = hn::Set(d, K::kMax);
+  const VF min = hn::Set(d, K::kMin);
+  x = hn::IfThenElse(hn::Gt(x, max), max, x);
+  x = hn::IfThenElse(hn::Lt(x, min), min, x);
   const VF round = hn::Set(d, K::kRound);
   const VF shifted = hn::Add(hn::Mul(x, hn::Set(d, K::kLog2E)), round);
   const VF n = hn::Sub(shifted, round);
