@@ -18,12 +18,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Weight of a step in the smoothed loss and in the speed that progress shows.
-constexpr double kLossShare = 0.02;
-constexpr double kSpeedShare = 0.1;
+// The smoothed loss, and the speed that progress shows, follow about this many steps.
+constexpr int64_t kLossSteps = 30;
+constexpr int64_t kSpeedSteps = 10;
 
-double Blend(double old, double value, double share) {
-  return old == 0 ? value : old + (value - old) * share;
+// The mean of the first `horizon` values, then an exponential one: `value` is the count-th.
+double Smooth(double old, double value, int64_t count, int64_t horizon) {
+  return old + (value - old) / static_cast<double>(std::min(count, horizon));
 }
 
 bool IsDue(int64_t step, int64_t interval) { return interval > 0 && step % interval == 0; }
@@ -36,7 +37,7 @@ class Pace {
   void Fill(int64_t batch_tokens, TrainProgress* progress) {
     const Clock::time_point now = Clock::now();
     ++steps_;
-    step_seconds_ = Blend(step_seconds_, Seconds(now - last_), kSpeedShare);
+    step_seconds_ = Smooth(step_seconds_, Seconds(now - last_), steps_, kSpeedSteps);
     progress->tokens_per_second = static_cast<double>(batch_tokens) / step_seconds_;
     progress->seconds_left = Seconds(now - start_) / static_cast<double>(steps_) *
                              static_cast<double>(progress->steps - progress->step);
@@ -98,7 +99,7 @@ TrainProgress Trainer::State::Step(const Schedule& schedule) {
   sampler.Fill(position.step, batch);
   const StepResult result = train_step.Run(batch, rates);
   ++position.step;
-  position.smoothed_loss = Blend(position.smoothed_loss, result.loss, kLossShare);
+  position.smoothed_loss = Smooth(position.smoothed_loss, result.loss, position.step, kLossSteps);
   return {.step = position.step,
           .steps = config.steps,
           .loss = result.loss,

@@ -2,8 +2,10 @@
 #include "tern/train/trainer.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -223,6 +225,31 @@ TEST_F(TrainerTest, KeepsTheLastCheckpointWhenTheNextCannotBeWritten) {
   ExpectError([&] { trainer->Run(); }, ErrorKind::kIo, {obstacle});
   fs::remove(obstacle);
   EXPECT_EQ(Trainer::Resume(*ctx_, out)->step(), 3);
+}
+
+// A limit on the size of files fails writes as a full disk does.
+TEST_F(TrainerTest, KeepsTheLastCheckpointOnAFullDisk) {
+  Run(*Trainer::Start(*ctx_, TinyTrainConfig(), source_, Out("whole")));
+  const std::string out = Out("run");
+  TrainConfig config = TinyTrainConfig();
+  config.checkpoint_interval = 3;
+  const auto trainer = Trainer::Start(*ctx_, config, source_, out);
+  rlimit unlimited = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+  const auto ignore = std::signal(SIGXFSZ, SIG_IGN);
+  TrainObserver observer;
+  observer.on_step = [&](const TrainProgress& p) {
+    const rlimit few_bytes = {.rlim_cur = 4096, .rlim_max = unlimited.rlim_max};
+    if (p.step == 5) setrlimit(RLIMIT_FSIZE, &few_bytes);
+    return true;
+  };
+  ExpectError([&] { trainer->Run(observer); }, ErrorKind::kIo, {out + "/checkpoint-000006"});
+  setrlimit(RLIMIT_FSIZE, &unlimited);
+  std::signal(SIGXFSZ, ignore);
+  EXPECT_EQ(Names(out), (std::vector<std::string>{"checkpoint-000003", "curve.csv",
+                                                  "tokenizer.json", "train.ids", "train.json"}));
+  Trainer::Resume(*ctx_, out)->Run();
+  EXPECT_EQ(Weights(out + "/model"), Weights(Out("whole") + "/model"));
 }
 
 TEST_F(TrainerTest, LeavesNothingBehindWhereItCannotStart) {
