@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Matrix products: Linear and MatMul in canonical float, Gemm on the BLAS.
 #include <algorithm>
+#include <array>
 
 #include "tern/backends/cpu/blas.h"
 #include "tern/backends/cpu/cpu_op.h"
@@ -213,6 +214,33 @@ void AddParts(const Env& env, const T* parts, int64_t count, const Tensor& y) {
   });
 }
 
+// OpenBLAS allocates memory from the system in some small products of matrices that are not
+// transposed; those up to this size are the kernel's.
+constexpr int64_t kSmallProduct = 1 << 20;
+
+template <typename T>
+void MultiplyTile(const Env& env, BlasMatrix<const T> a, BlasMatrix<const T> b, BlasMatrix<T> out,
+                  std::array<int64_t, 3> mnk, bool accumulate) {
+  const auto [m, n, k] = mnk;
+  if constexpr (std::is_same_v<T, float>) {
+    if (!a.transpose && !b.transpose && m * n * k <= kSmallProduct) {
+      env.kernels.gemm.multiply({.a = a.data,
+                                 .a_row_stride = a.stride,
+                                 .a_k_stride = 1,
+                                 .b = b.data,
+                                 .b_stride = b.stride,
+                                 .out = out.data,
+                                 .out_stride = out.stride,
+                                 .m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .accumulate = accumulate});
+      return;
+    }
+  }
+  BlasGemm<T>(m, n, k, a, b, out, accumulate);
+}
+
 template <typename T>
 void RunGemmOf(const Env& env, const OpCall& call) {
   const Tensor& a = call.in(0);
@@ -236,13 +264,15 @@ void RunGemmOf(const Env& env, const OpCall& call) {
       const int64_t j = t % cut.batch_tiles / cut.row_tiles * cut.kColumns;
       const int64_t first = std::min(part * cut.depth, k);
       T* const out = part == 0 ? y.data<T>() : later_parts + (part - 1) * y.elements();
-      BlasGemm<T>(std::min(cut.kRows, m - i), std::min(cut.kColumns, n - j),
-                  std::min(cut.depth, k - first),
-                  attrs.transpose_a ? BlasTile<T>(a, batch, first, i, true)
-                                    : BlasTile<T>(a, batch, i, first, false),
-                  attrs.transpose_b ? BlasTile<T>(b, batch, j, first, true)
-                                    : BlasTile<T>(b, batch, first, j, false),
-                  {out + (batch * m + i) * n + j, n}, attrs.accumulate && part == 0);
+      MultiplyTile<T>(env,
+                      attrs.transpose_a ? BlasTile<T>(a, batch, first, i, true)
+                                        : BlasTile<T>(a, batch, i, first, false),
+                      attrs.transpose_b ? BlasTile<T>(b, batch, j, first, true)
+                                        : BlasTile<T>(b, batch, first, j, false),
+                      {out + (batch * m + i) * n + j, n},
+                      {std::min(cut.kRows, m - i), std::min(cut.kColumns, n - j),
+                       std::min(cut.depth, k - first)},
+                      attrs.accumulate && part == 0);
     }
   });
   if (cut.parts > 1) AddParts<T>(env, later_parts, cut.parts - 1, y);

@@ -75,6 +75,7 @@ void MixRows(const AttentionRows<float>& in, int64_t row) {
   const int64_t common = in.keys + row * in.row_keys;
   int64_t d = 0;
   for (; d + 4 * kLanes <= in.head_dim; d += 4 * kLanes) SumValues<kRows, 4>(in, row, common, d);
+  for (; d + 2 * kLanes <= in.head_dim; d += 2 * kLanes) SumValues<kRows, 2>(in, row, common, d);
   for (; d + kLanes <= in.head_dim; d += kLanes) SumValues<kRows, 1>(in, row, common, d);
   for (int r = 0; r < kRows; ++r) {
     const float* p = in.scores + (row + r) * in.scores_stride;

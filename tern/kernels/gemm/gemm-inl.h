@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tern/base/float16.h"
+#include "tern/kernels/gemm/reference.h"
 #include "tern/kernels/vec16-inl.h"
 
 TERN_BEGIN_TARGET
@@ -115,6 +116,28 @@ HWY_NOINLINE void AccumulateTail(const TileInput<kRows>& in, V16 (&sums)[kRows][
   }
 }
 
+// Writes the 4 sums of each of kRows <= kBlocks rows, row r in block r, the first n <= 4 of them.
+template <int kRows>
+HWY_INLINE void StoreTile(VF sums, const float* bias, float* out, int64_t out_stride, int64_t n) {
+  const hn::CappedTag<float, 4> row;
+  HWY_ALIGN float block[kLanes];
+  if (n == kTileColumns) {
+    if (bias != nullptr) sums = hn::Add(sums, hn::LoadDup128(D(), bias));
+    hn::Store(sums, D(), block);
+    for (int r = 0; r < kRows; ++r) {
+      hn::StoreU(hn::Load(row, block + 4 * r), row, out + r * out_stride);
+    }
+    return;
+  }
+  hn::Store(sums, D(), block);
+  for (int r = 0; r < kRows; ++r) {
+    for (int64_t c = 0; c < n; ++c) {
+      const float sum = block[4 * r + c];
+      out[r * out_stride + c] = bias != nullptr ? sum + bias[c] : sum;
+    }
+  }
+}
+
 // out[kRows][n <= 4].
 template <int kRows>
 HWY_INLINE void DotTile(TileInput<kRows> in, const float* bias, float* out, int64_t out_stride,
@@ -129,20 +152,15 @@ HWY_INLINE void DotTile(TileInput<kRows> in, const float* bias, float* out, int6
   in.k = k;
   if (k % 16 != 0) AccumulateTail<kRows>(in, sums);
   for (int first = 0; first < kRows; first += kBlocks) {
+    constexpr int kStored = kRows < kBlocks ? kRows : kBlocks;
     VF column[kTileColumns];
     for (int c = 0; c < kTileColumns; ++c) {
       V16 rows[kBlocks];
       for (int r = 0; r < kBlocks; ++r) rows[r] = sums[first + r < kRows ? first + r : first][c];
       column[c] = FoldColumn(rows);
     }
-    const VF folded = Fold1(Fold2(column[0], column[2]), Fold2(column[1], column[3]));
-    HWY_ALIGN float block[kLanes];
-    hn::Store(folded, D(), block);
-    for (int r = 0; r < kBlocks && first + r < kRows; ++r) {
-      float* y = out + (first + r) * out_stride;
-      const float* sum = block + 4 * r;
-      for (int64_t c = 0; c < n; ++c) y[c] = bias != nullptr ? sum[c] + bias[c] : sum[c];
-    }
+    StoreTile<kStored>(Fold1(Fold2(column[0], column[2]), Fold2(column[1], column[3])), bias,
+                       out + first * out_stride, out_stride, n);
   }
 }
 
@@ -172,6 +190,60 @@ void DotRows(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
     DotStrip<1>(a + i * a_stride, a_stride, b, b_stride, bias, out + i * out_stride, out_stride, n,
                 k);
   }
+}
+
+template <int kRows, int kVectors>
+HWY_INLINE void MultiplyTile(const MultiplyArgs<float>& in, int64_t i, int64_t j) {
+  const D d;
+  float* out = in.out + i * in.out_stride + j;
+  VF sum[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      sum[r][v] = in.accumulate ? hn::LoadU(d, out + r * in.out_stride + v * kLanes) : hn::Zero(d);
+    }
+  }
+  const float* a = in.a + i * in.a_row_stride;
+  const float* b = in.b + j;
+  for (int64_t t = 0; t < in.k; ++t, a += in.a_k_stride, b += in.b_stride) {
+    VF row[kVectors];
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) row[v] = hn::LoadU(d, b + v * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const VF factor = hn::Set(d, a[r * in.a_row_stride]);
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(factor, row[v], sum[r][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      hn::StoreU(sum[r][v], d, out + r * in.out_stride + v * kLanes);
+    }
+  }
+}
+
+template <int kVectors>
+HWY_INLINE void MultiplyColumns(const MultiplyArgs<float>& in, int64_t j) {
+  int64_t i = 0;
+  for (; i + kTileRows <= in.m; i += kTileRows) MultiplyTile<kTileRows, kVectors>(in, i, j);
+  for (; i < in.m; ++i) MultiplyTile<1, kVectors>(in, i, j);
+}
+
+void Multiply(const MultiplyArgs<float>& in) noexcept {
+  int64_t j = 0;
+  for (; j + 4 * kLanes <= in.n; j += 4 * kLanes) MultiplyColumns<4>(in, j);
+  for (; j + 2 * kLanes <= in.n; j += 2 * kLanes) MultiplyColumns<2>(in, j);
+  for (; j + kLanes <= in.n; j += kLanes) MultiplyColumns<1>(in, j);
+  if (j == in.n) return;
+  MultiplyArgs<float> rest = in;
+  rest.b += j;
+  rest.out += j;
+  rest.n -= j;
+  reference::Multiply(rest);
 }
 
 void WidenBF16(const uint16_t* HWY_RESTRICT x, float* HWY_RESTRICT out, int64_t n) noexcept {
@@ -206,6 +278,7 @@ void WidenF16(const uint16_t* HWY_RESTRICT x, float* HWY_RESTRICT out, int64_t n
 
 constexpr GemmKernels kGemm = {
     .dot_rows = DotRows,
+    .multiply = Multiply,
     .widen_bf16 = WidenBF16,
     .widen_f16 = WidenF16,
 };

@@ -68,6 +68,52 @@ TEST(GemmTest, SumsInSixteenLanesAndATree) {
   }
 }
 
+// A sum of k products is off by at most (k + 1) eps times the sum of their sizes, in any order.
+TEST(GemmTest, MultipliesMatricesOfAnyStrides) {
+  const uint32_t seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  for (int round = 0; round < 40; ++round) {
+    MultiplyArgs<float> args;
+    args.m = 1 + random() % 9, args.n = 1 + random() % 150, args.k = random() % 40;
+    const bool transposed = random() % 2 != 0;
+    args.a_row_stride = transposed ? 1 : args.k + 1;
+    args.a_k_stride = transposed ? args.m + 1 : 1;
+    args.b_stride = args.n + 2;
+    args.out_stride = args.n + 1;
+    args.accumulate = random() % 2 != 0;
+    std::vector<float> a((args.m + 1) * (args.k + 1)), b(args.k * args.b_stride);
+    std::vector<float> before(args.m * args.out_stride);
+    for (auto* values : {&a, &b, &before}) {
+      for (float& x : *values) x = normal(random);
+    }
+    args.a = a.data();
+    args.b = b.data();
+    for (const Target& target : ListTargets(CpuFeatures::Detect())) {
+      if (!target.supported) continue;
+      std::vector<float> out = before;
+      args.out = out.data();
+      target.table->gemm.multiply(args);
+      for (int64_t i = 0; i < args.m; ++i) {
+        for (int64_t j = 0; j < args.n; ++j) {
+          double sum = args.accumulate ? before[i * args.out_stride + j] : 0.0;
+          double size = std::abs(sum);
+          for (int64_t t = 0; t < args.k; ++t) {
+            const double product =
+                double{a[i * args.a_row_stride + t * args.a_k_stride]} * b[t * args.b_stride + j];
+            sum += product;
+            size += std::abs(product);
+          }
+          ASSERT_NEAR(sum, out[i * args.out_stride + j], (args.k + 1) * 0x1p-24 * size)
+              << target.name << " m " << args.m << " n " << args.n << " k " << args.k;
+        }
+        ASSERT_EQ(before[i * args.out_stride + args.n], out[i * args.out_stride + args.n]);
+      }
+    }
+  }
+}
+
 TEST(GemmTest, WidensEveryHalfExactly) {
   std::vector<uint16_t> halves(1 << 16);
   for (size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<uint16_t>(i);
