@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -103,21 +104,41 @@ Medians MedianNs(Pool& pool, Glibc& glibc, size_t bytes) {
   return {Quantile(of_pool, 0.5), Quantile(of_glibc, 0.5)};
 }
 
-// The time of each f(i), with the clock's own.
+// How often a call took each number of nanoseconds; the last counts for all that took longer. Not
+// a list of times: each new cache line of it would be a miss that a call has to wait for.
+class Histogram {
+ public:
+  void Add(double ns) {
+    const auto bucket = static_cast<size_t>(std::max(ns, 0.0));
+    ++counts_[std::min(bucket, counts_.size() - 1)];
+    ++total_;
+  }
+  double QuantileNs(double q) const {
+    uint64_t left = static_cast<uint64_t>(q * static_cast<double>(total_));
+    size_t bucket = 0;
+    while (bucket + 1 < counts_.size() && counts_[bucket] <= left) left -= counts_[bucket++];
+    return static_cast<double>(bucket);
+  }
+
+ private:
+  std::array<uint32_t, 20'000> counts_{};
+  uint64_t total_ = 0;
+};
+
+// The times of f(0), f(1), ..., with the clock's own.
 template <typename F>
-std::vector<double> SingleNs(int count, F f) {
-  std::vector<double> times(static_cast<size_t>(count));
+Histogram SingleNs(int count, F f) {
+  Histogram times;
   for (int i = 0; i < count; ++i) {
     const auto begin = Clock::now();
     f(i);
-    times[static_cast<size_t>(i)] = Nanoseconds(Clock::now() - begin);
+    times.Add(Nanoseconds(Clock::now() - begin));
   }
   return times;
 }
 
 double ClockNs() {
-  std::vector<double> times = SingleNs(kSinglePairs, [](int) {});
-  return Quantile(times, 0.5);
+  return SingleNs(kSinglePairs, [](int) {}).QuantileNs(0.5);
 }
 
 template <typename Allocator>
@@ -129,8 +150,7 @@ double PairP999Ns(Allocator& allocator, size_t bytes) {
   };
   SingleNs(kSinglePairs / 10, pair);
   const double clock_ns = ClockNs();
-  std::vector<double> times = SingleNs(kSinglePairs, pair);
-  return Quantile(times, 0.999) - clock_ns;
+  return SingleNs(kSinglePairs, pair).QuantileNs(0.999) - clock_ns;
 }
 
 template <typename Allocator>
@@ -145,9 +165,9 @@ double MixedP999Ns(Allocator& allocator, std::span<const size_t> sizes) {
   };
   SingleNs(kSinglePairs, replace);
   const double clock_ns = ClockNs();
-  std::vector<double> times = SingleNs(kSinglePairs, replace);
+  const double p999 = SingleNs(kSinglePairs, replace).QuantileNs(0.999);
   for (void* block : live) allocator.Release(block);
-  return Quantile(times, 0.999) - clock_ns;
+  return p999 - clock_ns;
 }
 
 std::vector<size_t> RandomSizes(size_t max_bytes) {

@@ -14,13 +14,15 @@ namespace internal {
 namespace {
 
 // The pool that this thread used last. Trivial, so that reading it needs no guard and works in the
-// destructors of other thread-local objects.
+// destructors of other thread-local objects; and addressed without a call even in code that may
+// become part of a shared library, where the general model would cost the warm paths a third.
 struct LastUsed {
   PoolCore* core;
   ThreadCache* cache;
   bool ended;
 };
-constinit thread_local LastUsed last_used{nullptr, nullptr, false};
+[[gnu::tls_model("initial-exec")]] constinit thread_local LastUsed last_used{nullptr, nullptr,
+                                                                             false};
 
 // The caches of this thread, given back when it ends.
 class ThreadTable {
@@ -64,8 +66,21 @@ thread_local ThreadTable thread_table;
   return cache;
 }
 
-inline ThreadCache* CacheOf(const std::shared_ptr<PoolCore>& core) {
+ThreadCache* CacheOf(const std::shared_ptr<PoolCore>& core) {
   return last_used.core == core.get() ? last_used.cache : FindCache(core);
+}
+
+// Out of line, so that the warm paths save no registers.
+[[gnu::noinline]] void* AllocateSlowly(const std::shared_ptr<PoolCore>& core, size_t bytes,
+                                       MemoryTag tag) {
+  return core->Allocate(CacheOf(core), bytes, tag);
+}
+[[gnu::noinline]] void ReleaseSlowly(const std::shared_ptr<PoolCore>& core,
+                                     BlockHeader* block) noexcept {
+  core->Release(CacheOf(core), block);
+}
+[[gnu::noinline]] void FlushExcess(PoolCore* core, int size_class) noexcept {
+  core->FlushExcess(last_used.cache, size_class);
 }
 
 }  // namespace
@@ -83,29 +98,30 @@ MemoryPool::MemoryPool(MemoryPoolOptions options)
 MemoryPool::~MemoryPool() { core_->Close(); }
 
 void* MemoryPool::Allocate(size_t bytes, MemoryTag tag) {
-  using namespace internal;
-  if (last_used.core == core_.get() && bytes <= kSmallMaxBytes) [[likely]] {
-    if (void* memory = last_used.cache->Pop(SizeClass(bytes), core_.get(), bytes, tag)) [[likely]] {
+  using internal::last_used;
+  if (last_used.core == core_.get() && bytes <= internal::kSmallMaxBytes) [[likely]] {
+    const int size_class = internal::SizeClass(bytes);
+    if (void* memory = last_used.cache->Pop(size_class, core_.get(), bytes, tag)) [[likely]] {
       return memory;
     }
   }
-  return core_->Allocate(CacheOf(core_), bytes, tag);
+  return internal::AllocateSlowly(core_, bytes, tag);
 }
 
 void MemoryPool::Release(void* memory) noexcept {
-  using namespace internal;
+  using internal::last_used;
   if (memory == nullptr) {
     return;
   }
-  BlockHeader* block = static_cast<BlockHeader*>(memory) - 1;
+  internal::BlockHeader* block = static_cast<internal::BlockHeader*>(memory) - 1;
   TERN_CHECK(block->owner == core_.get());  // released twice, or another pool's
-  if (last_used.core == core_.get() && block->size_class != kLargeClass) [[likely]] {
-    if (!last_used.cache->Push(block)) [[unlikely]] {
-      core_->FlushExcess(last_used.cache, block->size_class);
+  if (last_used.core == core_.get() && block->size_class != internal::kLargeClass) [[likely]] {
+    if (last_used.cache->Push(block)) [[likely]] {
+      return;
     }
-    return;
+    return internal::FlushExcess(core_.get(), block->size_class);
   }
-  core_->Release(CacheOf(core_), block);
+  internal::ReleaseSlowly(core_, block);
 }
 
 MemoryStats MemoryPool::stats() const { return core_->stats(); }

@@ -99,8 +99,9 @@ class PoolAllocator {
   using propagate_on_container_swap = std::true_type;
 
   // Implicit, so that `PoolVector<T> v(&pool)` reads as it should.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   PoolAllocator(MemoryPool* pool, MemoryTag tag = MemoryTag::kOther) : pool_(pool), tag_(tag) {}
-  template <typename U>
+  template <typename U>  // NOLINTNEXTLINE(google-explicit-constructor): rebinding is
   PoolAllocator(const PoolAllocator<U>& other) : pool_(other.pool()), tag_(other.tag()) {}
 
   T* allocate(size_t count) {

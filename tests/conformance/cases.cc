@@ -74,10 +74,10 @@ void AddReductions(DType t, Cases* cases) {
       cases->push_back({op, {Values(t, shape)}, {Values(t, shape.With(axis, 1))}, AxisAttrs{axis}});
     }
     cases->push_back({op, {Values(t, {3, 9'001})}, {Values(t, {3, 1})}, AxisAttrs{-1}});
-    cases->push_back({op, {Values(t, {301, 257})}, {Values(t, {1, 257})}, AxisAttrs{0}});
+    cases->push_back({op, {Values(t, {151, 257})}, {Values(t, {1, 257})}, AxisAttrs{0}});
     cases->push_back({op, {Values(t, {40, 5}).Repeated(0)}, {Values(t, {1, 5})}, AxisAttrs{0}});
   }
-  for (const int64_t n : {0, 1, 100, 70'003}) {
+  for (const int64_t n : {0, 1, 100, 40'003}) {
     cases->push_back({Op::kSumSquares, {Values(t, {n})}, {F64({1})}});
     cases->push_back({Op::kAllFinite, {Values(t, {n})}, {I32({1})}});
   }
@@ -104,7 +104,7 @@ void AddRows(DType t, Cases* cases) {
 
 void AddProducts(DType t, Cases* cases) {
   for (const auto& [m, n, k] : std::vector<std::array<int64_t, 3>>{
-           {1, 1, 1}, {1, 70, 33}, {5, 3, 16}, {17, 35, 100}, {3, 5, 0}, {70, 130, 300}}) {
+           {1, 1, 1}, {1, 70, 33}, {5, 3, 16}, {17, 35, 100}, {3, 5, 0}, {70, 66, 200}}) {
     const Operand x = Values(t, {m, k});
     const Operand y = Values(t, {m, n});
     for (const Operand& bias : {None(), Values(t, {n})}) {
@@ -203,7 +203,7 @@ void AddTransformer(DType t, Cases* cases) {
     }
   }
   for (const Activation activation : {Activation::kRelu2, Activation::kSilu}) {
-    for (const Shape& shape : {Shape{1, 1}, Shape{7, 33}, Shape{300, 257}}) {
+    for (const Shape& shape : {Shape{1, 1}, Shape{7, 33}, Shape{150, 257}}) {
       const Operand x = Values(t, shape);
       cases->push_back({Op::kGatedMlp, {x, x}, {x}, ActivationAttrs{activation}});
       cases->push_back({Op::kGatedMlpGrad, {x, x, x}, {x, x}, ActivationAttrs{activation}});
