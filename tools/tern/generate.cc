@@ -43,6 +43,14 @@ std::vector<int32_t> PromptIds(const LoadedModel& loaded, const std::string& pro
        "{}: the model has no token that begins a text; give a --prompt", loaded.path);
 }
 
+// Room for the prompt and what is asked for, as far as the model goes.
+int64_t Capacity(const Options& options, const LoadedModel& loaded,
+                 const std::vector<int32_t>& prompt) {
+  const int64_t most = loaded.model->config().max_positions;
+  const auto tokens = static_cast<int64_t>(prompt.size());
+  return options.generate.max_tokens >= most - tokens ? most : tokens + options.generate.max_tokens;
+}
+
 double TokensPerSecond(int64_t tokens, double seconds) {
   return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
 }
@@ -74,7 +82,8 @@ int Run(const Options& options) {
   const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model);
   const std::vector<int32_t> prompt = PromptIds(loaded, options.prompt);
   SessionOptions session_options;
-  session_options.capacity = options.context;
+  session_options.capacity =
+      options.context > 0 ? options.context : Capacity(options, loaded, prompt);
   session_options.kv_dtype = kv_types.at(options.kv_type);
   Session session(*ctx, *loaded.model, session_options);
   if (!options.json) Print(options.prompt);
@@ -117,7 +126,8 @@ void AddGenerate(CLI::App& app, Runner* run) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--ignore-eos", generate.ignore_eos, "Go on behind the end of a text");
   command
-      ->add_option("--context", options->context, "Tokens to make room for (default: the model's)")
+      ->add_option("--context", options->context,
+                   "Tokens to make room for (default: what is needed)")
       ->check(CLI::PositiveNumber.description(""))
       ->type_name("N");
   command->add_option("--kv-type", options->kv_type, "Cache of keys and values: f32, bf16 or f16")

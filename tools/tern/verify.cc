@@ -145,7 +145,10 @@ int Run(const Options& options) {
   } else {
     Print(AllEqual(checks) ? fmt::format("all {} equal\n", checks.size()) : "NOT equal\n");
   }
-  return AllEqual(checks) ? 0 : 1;
+  if (!AllEqual(checks)) {
+    Fail(ErrorKind::kNumeric, "{}: its logits are not the same bits on every path", options.model);
+  }
+  return 0;
 }
 
 }  // namespace
