@@ -3,15 +3,18 @@
 // scalar reference. Times are taken in turns, so that a ratio compares neighbours in time; a ratio
 // is the median over the rounds, followed by the best. Results are compared for equality.
 //
-//   ternary_bench [ROUNDS] [MEGABYTES]    of weights for matrix-vector (default 9 and 1200)
+//   ternary_bench [ROUNDS] [MEGABYTES] [TARGET]    MEGABYTES of weights for matrix-vector
+//                                                  (default 9, 1200, all)
 #include <fmt/core.h>
 #include <time.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <random>
+#include <string_view>
 #include <vector>
 
+#include "tern/core/memory_pool.h"
 #include "tern/kernels/kernel_table.h"
 
 namespace tern::kernels {
@@ -54,7 +57,7 @@ double PeakRate(const KernelTable& kernels) {
   return static_cast<double>(count) / seconds;
 }
 
-double ReadRate(const std::vector<uint8_t>& bytes, uint64_t* sink) {
+double ReadRate(const PoolVector<uint8_t>& bytes, uint64_t* sink) {
   const uint64_t* const words = reinterpret_cast<const uint64_t*>(bytes.data());
   const size_t count = bytes.size() / 8 / 16 * 16;
   uint64_t sum[16] = {};
@@ -70,17 +73,17 @@ double ReadRate(const std::vector<uint8_t>& bytes, uint64_t* sink) {
 // Activations and weights at random.
 struct Operands {
   int64_t rows, k, stride;
-  std::vector<int8_t> q;
-  std::vector<int32_t> sum;
-  std::vector<float> scale;
+  PoolVector<int8_t> q;
+  PoolVector<int32_t> sum;
+  PoolVector<float> scale;
 
-  Operands(int64_t rows_in, int64_t k_in)
+  Operands(MemoryPool& pool, int64_t rows_in, int64_t k_in)
       : rows(rows_in),
         k(k_in),
         stride(QuantRowStride(k_in)),
-        q(rows * stride),
-        sum(rows),
-        scale(rows, 100.0f) {
+        q(rows * stride, &pool),
+        sum(rows, &pool),
+        scale(rows, 100.0f, &pool) {
     std::mt19937 random(1);
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t t = 0; t < k; ++t) {
@@ -92,7 +95,7 @@ struct Operands {
   TernaryRows view() const { return {q.data(), stride, sum.data()}; }
 };
 
-void FillPanels(std::vector<uint8_t>* panels) {
+void FillPanels(PoolVector<uint8_t>* panels) {
   std::mt19937_64 random(2);
   for (uint8_t& byte : *panels) {
     const uint32_t r = static_cast<uint32_t>(random() >> 32);
@@ -101,7 +104,7 @@ void FillPanels(std::vector<uint8_t>* panels) {
 }
 
 void RunPanels(const KernelTable& kernels, const TernaryPanels& w, const Operands& x,
-               int64_t panel_end, std::vector<float>* y) {
+               int64_t panel_end, PoolVector<float>* y) {
   kernels.ternary.bit_linear(w, x.view(), {0, x.rows, 0, panel_end},
                              {.multiplier = 0.5f,
                               .scale = x.scale.data(),
@@ -110,19 +113,19 @@ void RunPanels(const KernelTable& kernels, const TernaryPanels& w, const Operand
                               .y_stride = w.n});
 }
 
-void RequireEqual(const std::vector<float>& a, const std::vector<float>& b, const char* what) {
+void RequireEqual(const PoolVector<float>& a, const PoolVector<float>& b, const char* what) {
   if (a != b) {
     fmt::print(stderr, "{}: results differ\n", what);
     std::exit(1);
   }
 }
 
-void BenchMatrixMatrix(const KernelTable& kernels, const Matrix& m, int rounds) {
-  const Operands x(256, m.k);
-  std::vector<uint8_t> panels(PanelsBytes(m.n, m.k));
+void BenchMatrixMatrix(MemoryPool& pool, const KernelTable& kernels, const Matrix& m, int rounds) {
+  const Operands x(pool, 256, m.k);
+  PoolVector<uint8_t> panels(PanelsBytes(m.n, m.k), &pool);
   FillPanels(&panels);
   const TernaryPanels w = {panels.data(), m.n, m.k};
-  std::vector<float> y(x.rows * m.n);
+  PoolVector<float> y(x.rows * m.n, &pool);
   RunPanels(kernels, w, x, PanelCount(m.n), &y);
   Ratios ratio, rate;
   for (int i = 0; i < rounds; ++i) {
@@ -136,12 +139,12 @@ void BenchMatrixMatrix(const KernelTable& kernels, const Matrix& m, int rounds) 
       kernels.target, m.k, m.n, rate.Median() * 1e-9, 100 * ratio.Median(), 100 * ratio.Best());
 }
 
-void BenchMatrixVector(const KernelTable& kernels, const Matrix& m, int rounds,
-                       const std::vector<uint8_t>& memory) {
-  const Operands x(1, m.k);
+void BenchMatrixVector(MemoryPool& pool, const KernelTable& kernels, const Matrix& m, int rounds,
+                       const PoolVector<uint8_t>& memory) {
+  const Operands x(pool, 1, m.k);
   const int64_t matrix_bytes = PanelsBytes(m.n, m.k);
   const int64_t matrices = static_cast<int64_t>(memory.size()) / matrix_bytes;
-  std::vector<float> y(m.n);
+  PoolVector<float> y(m.n, &pool);
   uint64_t sink = 0;
   Ratios ratio, rate, read_rate;
   for (int i = 0; i < rounds; ++i) {
@@ -163,14 +166,14 @@ void BenchMatrixVector(const KernelTable& kernels, const Matrix& m, int rounds,
 }
 
 // A target against scalar, on as many panels as scalar does in reasonable time.
-void BenchAgainstScalar(const KernelTable& scalar, const KernelTable& kernels, const Matrix& m,
-                        int64_t rows, int rounds) {
-  const Operands x(rows, m.k);
-  std::vector<uint8_t> panels(PanelsBytes(m.n, m.k));
+void BenchAgainstScalar(MemoryPool& pool, const KernelTable& scalar, const KernelTable& kernels,
+                        const Matrix& m, int64_t rows, int rounds) {
+  const Operands x(pool, rows, m.k);
+  PoolVector<uint8_t> panels(PanelsBytes(m.n, m.k), &pool);
   FillPanels(&panels);
   const TernaryPanels w = {panels.data(), m.n, m.k};
   const int64_t some = std::max<int64_t>(2, PanelCount(m.n) / rows);
-  std::vector<float> expected(rows * m.n), y(rows * m.n);
+  PoolVector<float> expected(rows * m.n, &pool), y(rows * m.n, &pool);
   Ratios ratio;
   for (int i = 0; i < rounds; ++i) {
     const double slow = Seconds([&] { RunPanels(scalar, w, x, some, &expected); });
@@ -192,17 +195,19 @@ int Main(int argc, char** argv) {
   const Matrix down = {2560, 6912};
   const CpuFeatures cpu = CpuFeatures::Detect();
   const KernelTable& scalar = SelectKernels(cpu, "scalar");
-  std::vector<uint8_t> memory(static_cast<size_t>(megabytes) * 1'000'000);
+  MemoryPool pool;
+  PoolVector<uint8_t> memory(static_cast<size_t>(megabytes) * 1'000'000, &pool);
   FillPanels(&memory);
   for (const Target& target : ListTargets(cpu)) {
     if (!target.supported || target.table == &scalar) continue;
+    if (argc > 3 && target.name != std::string_view(argv[3])) continue;
     fmt::print("{:10} register peak {:.0f} GMAC/s\n", target.name, PeakRate(*target.table) * 1e-9);
-    BenchMatrixMatrix(*target.table, up, rounds);
-    BenchMatrixMatrix(*target.table, down, rounds);
-    BenchMatrixVector(*target.table, up, rounds, memory);
-    BenchMatrixVector(*target.table, down, rounds, memory);
-    BenchAgainstScalar(scalar, *target.table, up, 256, 3);
-    BenchAgainstScalar(scalar, *target.table, up, 1, 3);
+    BenchMatrixMatrix(pool, *target.table, up, rounds);
+    BenchMatrixMatrix(pool, *target.table, down, rounds);
+    BenchMatrixVector(pool, *target.table, up, rounds, memory);
+    BenchMatrixVector(pool, *target.table, down, rounds, memory);
+    BenchAgainstScalar(pool, scalar, *target.table, up, 256, 3);
+    BenchAgainstScalar(pool, scalar, *target.table, up, 1, 3);
   }
   return 0;
 }
