@@ -53,7 +53,7 @@ struct Ratios {
 // Multiply-adds a second on registers.
 double PeakRate(const KernelTable& kernels) {
   int64_t count = 0;
-  const double seconds = Seconds([&] { count = kernels.ternary.register_peak(2'000'000); });
+  const double seconds = Seconds([&] { count = kernels.ternary.register_peak(500'000); });
   return static_cast<double>(count) / seconds;
 }
 
@@ -202,8 +202,8 @@ int Main(int argc, char** argv) {
     if (!target.supported || target.table == &scalar) continue;
     if (argc > 3 && target.name != std::string_view(argv[3])) continue;
     fmt::print("{:10} register peak {:.0f} GMAC/s\n", target.name, PeakRate(*target.table) * 1e-9);
-    BenchMatrixMatrix(pool, *target.table, up, rounds);
-    BenchMatrixMatrix(pool, *target.table, down, rounds);
+    BenchMatrixMatrix(pool, *target.table, up, 3 * rounds);
+    BenchMatrixMatrix(pool, *target.table, down, 3 * rounds);
     BenchMatrixVector(pool, *target.table, up, rounds, memory);
     BenchMatrixVector(pool, *target.table, down, rounds, memory);
     BenchAgainstScalar(pool, scalar, *target.table, up, 256, 3);

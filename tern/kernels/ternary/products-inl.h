@@ -31,9 +31,10 @@ namespace ternary {
 constexpr int kPieces = kPanelBlockBytes / kVectorBytes;  // vectors that hold a field of a block
 constexpr int kPieceRows = kVectorBytes / 4;
 constexpr int64_t kDepth = 512 < 4 * kSteps ? 512 : 4 * kSteps;
+constexpr int kUnroll = 4;  // steps of four columns
 constexpr int64_t kRowChunk = 256;
 constexpr int64_t kCodeBytes = kDepth * kPanelRows;  // of a panel's unpacked codes
-static_assert(kDepth % kPanelColumnMultiple == 0);
+static_assert(kDepth % kPanelColumnMultiple == 0 && kPanelColumnMultiple % (4 * kUnroll) == 0);
 
 // acc [T][P][16] += T rows of q, from a column on, times codes [P][kCodeBytes]; columns <= kDepth.
 template <int T, int P>
@@ -48,19 +49,21 @@ HWY_NOINLINE void Tile(const uint8_t* codes, int64_t columns, const int8_t* q, i
   }
   int64_t c = 0;
   do {  // there are columns: a loop that may not run would cost copies of all sums
-    Codes w[kCount];
     TERN_UNROLL
-    for (int v = 0; v < kCount; ++v) {
-      w[v] =
-          LoadCodes(codes + v / kPieces * kCodeBytes + c * kPanelRows + v % kPieces * kVectorBytes);
-    }
-    TERN_UNROLL
-    for (int t = 0; t < T; ++t) {
-      const Columns x = LoadColumns(q + t * stride + c);
+    for (int u = 0; u < kUnroll; ++u, c += 4) {
+      Codes w[kCount];
       TERN_UNROLL
-      for (int v = 0; v < kCount; ++v) sums[t][v] = MultiplyAdd(w[v], x, sums[t][v]);
+      for (int v = 0; v < kCount; ++v) {
+        w[v] = LoadCodes(codes + v / kPieces * kCodeBytes + c * kPanelRows +
+                         v % kPieces * kVectorBytes);
+      }
+      TERN_UNROLL
+      for (int t = 0; t < T; ++t) {
+        const Columns x = LoadColumns(q + t * stride + c);
+        TERN_UNROLL
+        for (int v = 0; v < kCount; ++v) sums[t][v] = MultiplyAdd(w[v], x, sums[t][v]);
+      }
     }
-    c += 4;
   } while (c < columns);
   TERN_UNROLL
   for (int t = 0; t < T; ++t) {
