@@ -10,9 +10,9 @@
 #include "tern/base/float16.h"
 #include "tern/io/tensor_directory.h"
 #include "tern/models/checkpoint.h"
-#include "tern/models/hf_packing.h"
 #include "tern/ops/ops.h"
 #include "tern/ops/transformer.h"
+#include "tern/pack/formats/hf_u8.h"
 
 namespace tern {
 namespace {
@@ -151,7 +151,7 @@ class CheckpointSource final : public WeightSource {
     }
     const auto* bytes = reinterpret_cast<const uint8_t*>(info.bytes.data());
     const int64_t wrong =
-        UnpackHuggingFace(bytes, trits.dim(0), trits.dim(1), trits.data<int8_t>());
+        formats::hf_u8.decode(bytes, trits.dim(0), trits.dim(1), trits.data<int8_t>());
     if (wrong >= 0) {
       Fail(ErrorKind::kInvalidFile, "{}: tensor {}: byte {} holds a code that is no trit",
            info.file, Quoted(info.name), wrong);

@@ -11,9 +11,9 @@
 #include "tern/io/safetensors_writer.h"
 #include "tern/models/checkpoint.h"
 #include "tern/models/config_writer.h"
-#include "tern/models/hf_packing.h"
 #include "tern/ops/ops.h"
 #include "tern/ops/transformer.h"
+#include "tern/pack/formats/hf_u8.h"
 
 namespace tern {
 namespace {
@@ -102,7 +102,7 @@ class WeightWriter {
   void WriteTrits(const NamedWeight& weight, ShardedSafetensorsWriter* writer) const {
     const Tensor trits = ops::UnpackTernary(ctx_, weight.ternary->Detached().Ternary(ctx_));
     std::vector<uint8_t> bytes(static_cast<size_t>(trits.elements() / 4));
-    PackHuggingFace(trits.data<int8_t>(), trits.dim(0), trits.dim(1), bytes.data());
+    formats::hf_u8.encode(trits.data<int8_t>(), trits.dim(0), trits.dim(1), bytes.data());
     writer->AppendValues<uint8_t>(weight.name, bytes);
   }
 
