@@ -41,7 +41,9 @@ enum class CheckpointForm : uint8_t {
 
 struct SaveOptions {
   CheckpointForm form = CheckpointForm::kMasters;
-  // Of floats and masters; none: the model's float_dtype.
+  // Of masters and floats. None: the model's float_dtype for masters; f32 for the packed form,
+  // whose floats transformers (5.24) would otherwise keep narrow beside activations in f32, and
+  // fail.
   std::optional<DType> float_dtype = {};
   uint64_t max_shard_bytes = uint64_t{5} << 30;
   const Tokenizer* tokenizer = nullptr;  // written along as tokenizer.json

@@ -131,11 +131,16 @@ TEST_F(CheckpointTest, ShardsHoldTheSame) {
 }
 
 TEST_F(CheckpointTest, PackedFilesHoldTheMultiplierOfTheForwardPass) {
-  const std::unique_ptr<Model> model = Make(PackableConfig());
+  ModelConfig config = PackableConfig();
+  config.float_dtype = DType::kBF16;
+  const std::unique_ptr<Model> model = Make(config);
   const TensorDirectory files(Save(*model, "packed", {.form = CheckpointForm::kPacked}));
   int packed = 0;
   for (const NamedWeight& weight : model->NamedWeights()) {
-    if (weight.ternary == nullptr) continue;
+    if (weight.ternary == nullptr) {
+      EXPECT_EQ(files.Get(weight.name).dtype, DType::kF32) << weight.name;
+      continue;
+    }
     float scale = 0;
     CopyTo(files.Get(weight.name + "_scale"), DType::kF32, std::span(&scale, 1));
     EXPECT_EQ(scale, weight.ternary->Ternary(*ctx_).multiplier.item<float>()) << weight.name;

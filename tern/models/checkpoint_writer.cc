@@ -146,10 +146,9 @@ void SaveModel(Context& ctx, const Model& model, const std::string& directory,
                const SaveOptions& options) {
   const ModelConfig& config = model.config();
   CheckForm(model, options.form);
-  const DType float_dtype = options.float_dtype.value_or(config.float_dtype);
-  const StoredWeights stored = options.form == CheckpointForm::kPacked
-                                   ? StoredWeights::kPackedMultiplies
-                                   : StoredWeights::kFloat;
+  const bool packed = options.form == CheckpointForm::kPacked;
+  const DType float_dtype = options.float_dtype.value_or(packed ? DType::kF32 : config.float_dtype);
+  const StoredWeights stored = packed ? StoredWeights::kPackedMultiplies : StoredWeights::kFloat;
   if (options.tokenizer != nullptr && options.tokenizer->vocab_size() > config.vocab_size) {
     Fail(ErrorKind::kInvalidArgument, "a tokenizer of {} tokens does not fit a vocabulary of {}",
          options.tokenizer->vocab_size(), config.vocab_size);

@@ -25,6 +25,7 @@ KvCache::Entry KvCache::Append(Context& ctx, int64_t layer, const Tensor& k, con
   const Entry& entry = layers_[static_cast<size_t>(layer)];
   const int64_t end = length_ + k.dim(1);
   TERN_CHECK(end <= options_.capacity);
+  TERN_CHECK(k.link().tape == nullptr && v.link().tape == nullptr);  // gradients end here
   ops::CopyInto(ctx, k, entry.keys.Sliced(1, length_, end));
   ops::CopyInto(ctx, v, entry.values.Sliced(1, length_, end));
   return {entry.keys.Sliced(1, 0, end), entry.values.Sliced(1, 0, end)};
