@@ -13,9 +13,11 @@ namespace tern::cli {
 namespace {
 
 constexpr const char* kText =
-    "Scores every token of the file once, in consecutive windows of --context tokens. Bits per\n"
-    "byte count the whole cost against the file's bytes, so they compare models with different\n"
-    "tokenizers (and compressors). Special tokens such as <|endoftext|> are recognised.";
+    "Scores every token of the file once, in consecutive windows of --context tokens. A window's\n"
+    "first token is scored after the last token of the window before, the file's first after the\n"
+    "token that begins a text or, where the model has none, ends one. Bits per byte count the\n"
+    "whole cost against the file's bytes, so they compare models with different tokenizers (and\n"
+    "compressors). Special tokens such as <|endoftext|> are recognised.";
 constexpr const char* kExamples =
     "  tern perplexity tern-stories --file examples/data/shakespeare.txt\n"
     "  tern perplexity my-model --file valid.txt --context 128 --json";
