@@ -3,8 +3,6 @@
 // strides are constants. Every element is computed alone, so the bits are those of the reference.
 #pragma once
 
-#include <cstring>
-
 #include "tern/kernels/elementwise/reference.h"
 
 // An output that is exactly an input carries nothing from one iteration to another. Clang finds out

@@ -41,7 +41,8 @@ TEST_F(ElementwiseTest, BinaryFunctionsEqualTheReferenceBitForBit) {
   for (int64_t n : {1, 3, 16, 100, 1000}) {
     const std::vector<float> a = Wild(2 * n), b = Wild(2 * n);
     for (size_t f = 0; f < static_cast<size_t>(Binary::kCount); ++f) {
-      for (const auto& [sa, sb] : strides) {
+      for (const auto& stride : strides) {
+        const int64_t sa = stride[0], sb = stride[1];
         std::vector<float> expected(n);
         scalar_.elementwise.binary[f](a.data(), sa, b.data(), sb, expected.data(), 1, n);
         ForTargets([&](const KernelTable& table) {
