@@ -361,11 +361,7 @@ bool SupportsRope(const OpCall& call) {
 }
 
 void RunRope(const Env& env, const OpCall& call) {
-  if (call.out(0).dtype() == DType::kF64) {
-    RunRopeOf<double>(env, call);
-  } else {
-    RunRopeOf<float>(env, call);
-  }
+  WithFloat(call, [&](auto t) { RunRopeOf<decltype(t)>(env, call); });
 }
 
 bool SupportsAttention(const OpCall& call) {
@@ -382,11 +378,7 @@ bool SupportsAttention(const OpCall& call) {
 
 void RunAttention(const Env& env, const OpCall& call) {
   if (call.out(0).elements() == 0) return;
-  if (call.out(0).dtype() == DType::kF64) {
-    RunAttentionOf<double>(env, call);
-  } else {
-    RunAttentionOf<float>(env, call);
-  }
+  WithFloat(call, [&](auto t) { RunAttentionOf<decltype(t)>(env, call); });
 }
 
 bool SupportsAttentionGrad(const OpCall& call) {
@@ -401,11 +393,7 @@ bool SupportsAttentionGrad(const OpCall& call) {
 }
 
 void RunAttentionGrad(const Env& env, const OpCall& call) {
-  if (call.out(0).dtype() == DType::kF64) {
-    RunAttentionGradOf<double>(env, call);
-  } else {
-    RunAttentionGradOf<float>(env, call);
-  }
+  WithFloat(call, [&](auto t) { RunAttentionGradOf<decltype(t)>(env, call); });
 }
 
 }  // namespace tern::cpu

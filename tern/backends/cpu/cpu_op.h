@@ -22,6 +22,16 @@ struct Env {
 // Whether the operands have these dtypes, in order, and are contiguous; one may be undefined.
 bool AreContiguous(std::span<const Tensor* const> operands, std::initializer_list<DType> dtypes);
 
+// Calls run(T()) with the T of an op's f32 or f64 output.
+template <typename F>
+void WithFloat(const OpCall& call, F run) {
+  if (call.out(0).dtype() == DType::kF64) {
+    run(double());
+  } else {
+    run(float());
+  }
+}
+
 #define TERN_CPU_OP(op, supports)    \
   bool supports(const OpCall& call); \
   void Run##op(const Env& env, const OpCall& call);

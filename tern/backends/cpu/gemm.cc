@@ -303,21 +303,13 @@ bool SupportsLinear(const OpCall& call) {
 }
 
 void RunLinear(const Env& env, const OpCall& call) {
-  if (call.out(0).dtype() == DType::kF64) {
-    RunLinearOf<double>(env, call);
-  } else {
-    RunLinearOf<float>(env, call);
-  }
+  WithFloat(call, [&](auto t) { RunLinearOf<decltype(t)>(env, call); });
 }
 
 bool SupportsMatMul(const OpCall& call) { return AreFloats(call); }
 
 void RunMatMul(const Env& env, const OpCall& call) {
-  if (call.out(0).dtype() == DType::kF64) {
-    RunMatMulOf<double>(env, call);
-  } else {
-    RunMatMulOf<float>(env, call);
-  }
+  WithFloat(call, [&](auto t) { RunMatMulOf<decltype(t)>(env, call); });
 }
 
 bool SupportsGemm(const OpCall& call) {
@@ -326,11 +318,7 @@ bool SupportsGemm(const OpCall& call) {
 
 void RunGemm(const Env& env, const OpCall& call) {
   if (call.out(0).elements() == 0) return;
-  if (call.out(0).dtype() == DType::kF64) {
-    RunGemmOf<double>(env, call);
-  } else {
-    RunGemmOf<float>(env, call);
-  }
+  WithFloat(call, [&](auto t) { RunGemmOf<decltype(t)>(env, call); });
 }
 
 }  // namespace tern::cpu

@@ -52,19 +52,11 @@ bool SupportsContiguousFloats(const OpCall& call) {
 }
 
 void RunGatedMlp(const Env& env, const OpCall& call) {
-  if (call.out(0).dtype() == DType::kF64) {
-    RunGatedMlpOf<double>(env, call);
-  } else {
-    RunGatedMlpOf<float>(env, call);
-  }
+  WithFloat(call, [&](auto t) { RunGatedMlpOf<decltype(t)>(env, call); });
 }
 
 void RunGatedMlpGrad(const Env& env, const OpCall& call) {
-  if (call.out(0).dtype() == DType::kF64) {
-    RunGatedMlpGradOf<double>(env, call);
-  } else {
-    RunGatedMlpGradOf<float>(env, call);
-  }
+  WithFloat(call, [&](auto t) { RunGatedMlpGradOf<decltype(t)>(env, call); });
 }
 
 }  // namespace tern::cpu

@@ -42,11 +42,7 @@ void RunAdamWOf(const Env& env, const OpCall& call) {
 }  // namespace
 
 void RunAdamW(const Env& env, const OpCall& call) {
-  if (call.out(0).dtype() == DType::kF64) {
-    RunAdamWOf<double>(env, call);
-  } else {
-    RunAdamWOf<float>(env, call);
-  }
+  WithFloat(call, [&](auto t) { RunAdamWOf<decltype(t)>(env, call); });
 }
 
 }  // namespace tern::cpu
