@@ -49,7 +49,7 @@ Tensor AsRows(Context& ctx, const Tensor& x) {
   const Shape shape = {x.elements() / k, k};
   const Tensor plain = x.Detached();
   if (plain.CanReshape(shape)) {
-    const Tensor rows = plain.Reshaped(shape);
+    Tensor rows = plain.Reshaped(shape);
     if (rows.stride(1) == 1) return rows;
   }
   return Contiguous(ctx, plain).Reshaped(shape);
@@ -74,7 +74,7 @@ TernaryWeight EmptyWeight(Context& ctx, const Tensor& like, const TernaryAttrs& 
 }
 
 Tensor DequantizeRows(Context& ctx, const QuantRows& x) {
-  const Tensor y = ctx.EmptyLike(x.q, {x.rows(), x.k}, DType::kF32);
+  Tensor y = ctx.EmptyLike(x.q, {x.rows(), x.k}, DType::kF32);
   Run(ctx, Op::kDequantizeRows, {&x.q, &x.scale}, {&y});
   return y;
 }
@@ -156,13 +156,13 @@ TernaryWeight PackTernary(Context& ctx, const Tensor& trits, float multiplier) {
 }
 
 Tensor UnpackTernary(Context& ctx, const TernaryWeight& w) {
-  const Tensor trits = ctx.EmptyLike(w.panels, {w.attrs.n, w.attrs.k}, DType::kI8);
+  Tensor trits = ctx.EmptyLike(w.panels, {w.attrs.n, w.attrs.k}, DType::kI8);
   Run(ctx, Op::kUnpackTernary, {&w.panels}, {&trits}, w.attrs);
   return trits;
 }
 
 Tensor DequantizeTernary(Context& ctx, const TernaryWeight& w) {
-  const Tensor y = ctx.EmptyLike(w.panels, {w.attrs.n, w.attrs.k}, DType::kF32);
+  Tensor y = ctx.EmptyLike(w.panels, {w.attrs.n, w.attrs.k}, DType::kF32);
   Run(ctx, Op::kDequantizeTernary, {&w.panels, &w.multiplier}, {&y}, w.attrs);
   return y;
 }

@@ -6,6 +6,7 @@
 #include <bit>
 #include <limits>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "tern/core/backend.h"
@@ -113,6 +114,19 @@ void CompareProducts(Generator& random, int64_t outputs) {
     }
     done += rows * n;
     if (is_long) done_long += rows * n;
+  }
+}
+
+// Without it, the tests below would hold if every target were the reference.
+TEST(TernaryTest, EveryOtherTargetHasKernelsOfItsOwn) {
+  for (const Target& target : Targets()) {
+    const bool is_reference = target.table->ternary.dots == &reference::Dots;
+    EXPECT_EQ(is_reference, target.name == std::string_view("scalar")) << target.name;
+    EXPECT_EQ(target.table->ternary.bit_linear == &reference::BitLinear, is_reference);
+    EXPECT_EQ(target.table->ternary.register_peak == nullptr, is_reference);
+    if (!is_reference) {
+      EXPECT_GT(target.table->ternary.register_peak(1), 0);
+    }
   }
 }
 
