@@ -8,7 +8,7 @@ target_link_libraries(tern INTERFACE tern_cpu tern_runtime tern_train)
 add_library(tern::tern ALIAS tern)
 
 get_property(rooms GLOBAL PROPERTY TERN_ROOMS)
-install(TARGETS tern tern_flags tern_cblas ${rooms} EXPORT ternTargets
+install(TARGETS tern tern_flags ${rooms} EXPORT ternTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS tern_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY models DESTINATION ${CMAKE_INSTALL_DATADIR}/tern)

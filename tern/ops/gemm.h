@@ -7,7 +7,7 @@
 namespace tern::ops::internal {
 
 // op(a) op(b) of matrices, or of equally long batches of them (rank 3), into a new tensor. Operands
-// of any strides; the BLAS, so not for a forward pass.
+// of any strides; not canonical, so not for a forward pass.
 Tensor Gemm(Context& ctx, const Tensor& a, const Tensor& b, GemmAttrs attrs = {});
 
 }  // namespace tern::ops::internal

@@ -4,9 +4,10 @@
 #include "tern/kernels/attention/attention.h"
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 
 #include "tern/backends/cpu/cpu_op.h"
+#include "tern/backends/cpu/multiplier.h"
 #include "tern/base/error.h"
 #include "tern/kernels/attention/reference.h"
 #include "tern/kernels/gemm/reference.h"
@@ -190,89 +191,35 @@ void RunAttentionOf(const Env& env, const OpCall& call) {
   });
 }
 
-// A matrix with contiguous rows.
-template <typename T>
-struct Rows {
-  T* data = nullptr;
-  int64_t stride = 0;
-
-  T* row(int64_t i) const { return data + i * stride; }
-};
-
-// Everything that the gradient of one head needs: rows of each tensor.
+// Everything that the gradient of one key-value head needs: rows of each tensor, with strides.
 template <typename T>
 struct GradHead {
-  Rows<const T> q, k, v, y, dy;
-  Rows<T> dq, dk, dv;
-  const T* stats = nullptr;  // [tokens, 2]
+  StridedMatrix<T> q, k, v, y, dy;
+  T *dq, *dk, *dv;
+  int64_t dq_stride, dkv_stride;
+  const T* stats;  // [tokens, 2]
 };
 
-template <typename T>
-T Dot(const Env& env, const T* a, const T* b, int64_t k) {
-  T sum = 0;
-  if constexpr (std::is_same_v<T, float>) {
-    env.kernels.gemm.dot_rows(a, k, b, k, nullptr, &sum, 1, 1, 1, k);
-  } else {
-    kernels::reference::DotRows<T>(a, k, b, k, nullptr, &sum, 1, 1, 1, k);
-  }
-  return sum;
+void Dot(const Env& env, const float* a, const float* b, float* out, int64_t k) {
+  env.kernels.gemm.dot_rows(a, k, b, k, nullptr, out, 1, 1, 1, k);
+}
+void Dot(const Env&, const double* a, const double* b, double* out, int64_t k) {
+  kernels::reference::DotRows<double>(a, k, b, k, nullptr, out, 1, 1, 1, k);
 }
 
-// out[m, n] = a b, or with `transpose` a^T b, added to out if `accumulate`.
+// Workspaces of one thread.
 template <typename T>
-void Multiply(const Env& env, Rows<const T> a, bool transpose, Rows<const T> b, Rows<T> out,
-              std::array<int64_t, 3> mnk, bool accumulate) {
-  const kernels::MultiplyArgs<T> args = {.a = a.data,
-                                         .a_row_stride = transpose ? 1 : a.stride,
-                                         .a_k_stride = transpose ? a.stride : 1,
-                                         .b = b.data,
-                                         .b_stride = b.stride,
-                                         .out = out.data,
-                                         .out_stride = out.stride,
-                                         .m = mnk[0],
-                                         .n = mnk[1],
-                                         .k = mnk[2],
-                                         .accumulate = accumulate};
-  if constexpr (std::is_same_v<T, float>) {
-    env.kernels.gemm.multiply(args);
-  } else {
-    kernels::reference::Multiply(args);
-  }
-}
-
-// Workspaces of one thread: scores and their gradients of a block of queries, and the transposed
-// keys and values of a head, columns padded with zeros to whole vectors.
-template <typename T>
-class GradScratch {
- public:
+struct GradScratch {
   static constexpr int64_t kRows = 64;
 
-  GradScratch(MemoryPool& pool, int64_t tokens, int64_t head_dim)
-      : tokens_(tokens),
-        head_dim_(head_dim),
-        stride_(CeilDiv(tokens, 16) * 16),
-        memory_(pool, static_cast<size_t>(2 * (kRows + head_dim) * stride_) * sizeof(T)) {}
+  GradScratch(const Env& env, int64_t keys)
+      : multiplier(env),
+        scores(env.pool, static_cast<size_t>(kRows * keys) * sizeof(T)),
+        dp(env.pool, static_cast<size_t>(kRows * keys) * sizeof(T)),
+        delta(env.pool, static_cast<size_t>(kRows) * sizeof(T)) {}
 
-  Rows<T> scores() const { return {memory_.template As<T>(), stride_}; }
-  Rows<T> dp() const { return {scores().row(kRows), stride_}; }
-  Rows<T> keys() const { return {dp().row(kRows), stride_}; }
-  Rows<T> values() const { return {keys().row(head_dim_), stride_}; }
-
-  void Select(Rows<const T> k, Rows<const T> v) {
-    Transpose(k, keys());
-    Transpose(v, values());
-  }
-
- private:
-  void Transpose(Rows<const T> from, Rows<T> to) const {
-    for (int64_t d = 0; d < head_dim_; ++d) {
-      for (int64_t j = 0; j < tokens_; ++j) to.row(d)[j] = from.row(j)[d];
-      std::fill(to.row(d) + tokens_, to.row(d) + stride_, T(0));
-    }
-  }
-
-  int64_t tokens_, head_dim_, stride_;
-  Workspace memory_;
+  Multiplier<T> multiplier;
+  Workspace scores, dp, delta;
 };
 
 // Queries first ... of one head: recomputes their probabilities p from the saved statistics, then
@@ -282,66 +229,75 @@ void GradBlock(const Env& env, const Layout& layout, const GradHead<T>& head, in
                const GradScratch<T>& scratch) {
   const int64_t rows = std::min(GradScratch<T>::kRows, layout.tokens - first);
   const int64_t keys = first + rows;
-  const int64_t columns = CeilDiv(keys, 16) * 16;
   const int64_t head_dim = layout.head_dim;
-  const auto from = [](auto matrix, int64_t row = 0) {
-    return Rows<const T>{matrix.row(row), matrix.stride};
+  const auto at = [](StridedMatrix<T> matrix, int64_t row) {
+    matrix.data += row * matrix.row_stride;
+    return matrix;
   };
-  const Rows<const T> q = from(head.q, first);
-  const Rows<const T> dy = from(head.dy, first);
-  const Rows<T> p = scratch.scores();
-  const Rows<T> ds = scratch.dp();
-  Multiply(env, q, false, from(scratch.keys()), p, {rows, columns, head_dim}, false);
-  Multiply(env, dy, false, from(scratch.values()), ds, {rows, columns, head_dim}, false);
-  T delta[GradScratch<T>::kRows];
+  T* scores = scratch.scores.template As<T>();
+  T* dp = scratch.dp.template As<T>();
+  T* delta = scratch.delta.template As<T>();
+  const Multiplier<T>& multiplier = scratch.multiplier;
+  const StridedMatrix<T> q = at(head.q, first);
+  const StridedMatrix<T> dy = at(head.dy, first);
+  multiplier.Run(q, Transposed(head.k), scores, keys, {rows, keys, head_dim}, false);
+  multiplier.Run(dy, Transposed(head.v), dp, keys, {rows, keys, head_dim}, false);
   for (int64_t r = 0; r < rows; ++r) {
-    delta[r] = Dot(env, dy.row(r), head.y.row(first + r), head_dim);
+    Dot(env, at(dy, r).data, at(head.y, first + r).data, delta + r, head_dim);
   }
-  Attend<T>(env).grad({.scores = p.data,
-                       .dp = ds.data,
-                       .stride = p.stride,
+  Attend<T>(env).grad({.scores = scores,
+                       .dp = dp,
+                       .stride = keys,
                        .stats = head.stats + 2 * first,
                        .stats_stride = 2,
                        .delta = delta,
                        .rows = rows,
-                       .columns = columns,
+                       .columns = keys,
                        .keys = first + 1,
                        .scale = layout.scale});
-  Multiply(env, from(p), true, dy, head.dv, {keys, head_dim, rows}, true);
-  Multiply(env, from(ds), false, head.k, {head.dq.row(first), head.dq.stride},
-           {rows, head_dim, keys}, false);
-  Multiply(env, from(ds), true, q, head.dk, {keys, head_dim, rows}, true);
+  const StridedMatrix<T> p = {scores, keys, 1};
+  const StridedMatrix<T> ds = {dp, keys, 1};
+  multiplier.Run(Transposed(p), dy, head.dv, head.dkv_stride, {keys, head_dim, rows}, true);
+  multiplier.Run(ds, head.k, head.dq + first * head.dq_stride, head.dq_stride,
+                 {rows, head_dim, keys}, false);
+  multiplier.Run(Transposed(ds), q, head.dk, head.dkv_stride, {keys, head_dim, rows}, true);
 }
 
 template <typename T>
-Rows<T> HeadOf(const Tensor& t, int64_t batch, int64_t head) {
-  using Element = std::remove_const_t<T>;
-  return {t.data<Element>() + batch * t.stride(0) + head * t.stride(2), t.stride(1)};
+T* HeadData(const Tensor& t, int64_t batch, int64_t head) {
+  return t.data<T>() + batch * t.stride(0) + head * t.stride(2);
+}
+
+template <typename T>
+StridedMatrix<T> HeadOf(const Tensor& t, int64_t batch, int64_t head) {
+  return {HeadData<T>(t, batch, head), t.stride(1), 1};
 }
 
 template <typename T>
 void RunAttentionGradOf(const Env& env, const OpCall& call) {
   const Layout layout(call);
-  env.threads.ParallelFor(layout.batch * layout.kv_heads, 1, [&](int64_t begin, int64_t end) {
-    GradScratch<T> scratch(env.pool, layout.tokens, layout.head_dim);
+  const int64_t units = layout.batch * layout.kv_heads;
+  env.threads.ParallelFor(units, 1, [&](int64_t begin, int64_t end) {
+    const GradScratch<T> scratch(env, layout.keys());
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t batch = unit / layout.kv_heads;
       const int64_t kv_head = unit % layout.kv_heads;
-      GradHead<T> head;
-      head.k = HeadOf<const T>(call.in(1), batch, kv_head);
-      head.v = HeadOf<const T>(call.in(2), batch, kv_head);
-      head.dk = HeadOf<T>(call.out(1), batch, kv_head);
-      head.dv = HeadOf<T>(call.out(2), batch, kv_head);
-      scratch.Select(head.k, head.v);
+      GradHead<T> head = {};
+      head.k = HeadOf<T>(call.in(1), batch, kv_head);
+      head.v = HeadOf<T>(call.in(2), batch, kv_head);
+      head.dk = HeadData<T>(call.out(1), batch, kv_head);
+      head.dv = HeadData<T>(call.out(2), batch, kv_head);
+      head.dkv_stride = call.out(1).stride(1);
       for (int64_t j = 0; j < call.in(1).dim(1); ++j) {
-        std::fill_n(head.dk.row(j), layout.head_dim, T(0));
-        std::fill_n(head.dv.row(j), layout.head_dim, T(0));
+        std::fill_n(head.dk + j * head.dkv_stride, layout.head_dim, T(0));
+        std::fill_n(head.dv + j * head.dkv_stride, layout.head_dim, T(0));
       }
       for (int64_t h = kv_head * layout.group; h < (kv_head + 1) * layout.group; ++h) {
-        head.q = HeadOf<const T>(call.in(0), batch, h);
-        head.y = HeadOf<const T>(call.in(4), batch, h);
-        head.dy = HeadOf<const T>(call.in(5), batch, h);
-        head.dq = HeadOf<T>(call.out(0), batch, h);
+        head.q = HeadOf<T>(call.in(0), batch, h);
+        head.y = HeadOf<T>(call.in(4), batch, h);
+        head.dy = HeadOf<T>(call.in(5), batch, h);
+        head.dq = HeadData<T>(call.out(0), batch, h);
+        head.dq_stride = call.out(0).stride(1);
         head.stats = call.in(3).data<T>() + (batch * layout.heads + h) * layout.tokens * 2;
         for (int64_t first = 0; first < layout.tokens; first += GradScratch<T>::kRows) {
           GradBlock(env, layout, head, first, scratch);

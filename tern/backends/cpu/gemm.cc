@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Matrix products: Linear and MatMul in canonical float, Gemm on the BLAS.
+// Matrix products: Linear and MatMul in canonical float, Gemm for gradients.
 #include <algorithm>
-#include <array>
 
-#include "tern/backends/cpu/blas.h"
 #include "tern/backends/cpu/cpu_op.h"
+#include "tern/backends/cpu/multiplier.h"
 #include "tern/kernels/gemm/reference.h"
 
 namespace tern::cpu {
@@ -166,32 +165,23 @@ void RunMatMulOf(const Env& env, const OpCall& call) {
   });
 }
 
-// What the BLAS takes as a matrix: contiguous rows that do not overlap.
-bool HasBlasRows(const Tensor& t) {
-  return (t.dim(2) <= 1 || t.stride(2) == 1) &&
-         (t.dim(1) <= 1 || t.stride(1) >= std::max<int64_t>(t.dim(2), 1));
-}
-
-int64_t BlasStride(const Tensor& t) {
-  return std::max<int64_t>({t.dim(1) <= 1 ? 0 : t.stride(1), t.dim(2), 1});
-}
-
+// op(t) of a matrix of the batch, from row i and column j of op(t) on.
 template <typename T>
-BlasMatrix<const T> BlasTile(const Tensor& t, int64_t batch, int64_t row, int64_t column,
-                             bool transpose) {
-  return {t.data<T>() + batch * t.stride(0) + row * BlasStride(t) + column, BlasStride(t),
-          transpose};
+StridedMatrix<T> GemmOperand(const Tensor& t, bool transpose, int64_t batch, int64_t i, int64_t j) {
+  const int64_t row_stride = t.stride(transpose ? 2 : 1);
+  const int64_t column_stride = t.stride(transpose ? 1 : 2);
+  return {t.data<T>() + batch * t.stride(0) + i * row_stride + j * column_stride, row_stride,
+          column_stride};
 }
 
 // How a product is cut, by its shape alone, so that every element comes from the same calls of the
-// BLAS whatever the number of threads. Where the output has few tiles and k is long, as in the
+// kernel whatever the number of threads. Where the output has few tiles and k is long, as in the
 // gradient of a weight, k is cut too: the parts' products are added in order.
 struct GemmCut {
-  // Three for each of 16 threads; the BLAS has buffers for some 50 calls at a time.
-  static constexpr int64_t kUnits = 48;
+  static constexpr int64_t kUnits = 48;  // at least, where k allows: three for each of 16 threads
   static constexpr int64_t kMinDepth = 512;
-  static constexpr int64_t kRows = 256;
-  static constexpr int64_t kColumns = 256;
+  static constexpr int64_t kRows = kernels::kMaxProductExtent;
+  static constexpr int64_t kColumns = kernels::kMaxProductExtent;
 
   GemmCut(int64_t batches, int64_t m, int64_t n, int64_t k)
       : row_tiles(CeilDiv(m, kRows)),
@@ -214,33 +204,6 @@ void AddParts(const Env& env, const T* parts, int64_t count, const Tensor& y) {
   });
 }
 
-// OpenBLAS allocates memory from the system in some small products of matrices that are not
-// transposed; those up to this size are the kernel's.
-constexpr int64_t kSmallProduct = 1 << 20;
-
-template <typename T>
-void MultiplyTile(const Env& env, BlasMatrix<const T> a, BlasMatrix<const T> b, BlasMatrix<T> out,
-                  std::array<int64_t, 3> mnk, bool accumulate) {
-  const auto [m, n, k] = mnk;
-  if constexpr (std::is_same_v<T, float>) {
-    if (!a.transpose && !b.transpose && m * n * k <= kSmallProduct) {
-      env.kernels.gemm.multiply({.a = a.data,
-                                 .a_row_stride = a.stride,
-                                 .a_k_stride = 1,
-                                 .b = b.data,
-                                 .b_stride = b.stride,
-                                 .out = out.data,
-                                 .out_stride = out.stride,
-                                 .m = m,
-                                 .n = n,
-                                 .k = k,
-                                 .accumulate = accumulate});
-      return;
-    }
-  }
-  BlasGemm<T>(m, n, k, a, b, out, accumulate);
-}
-
 template <typename T>
 void RunGemmOf(const Env& env, const OpCall& call) {
   const Tensor& a = call.in(0);
@@ -255,7 +218,8 @@ void RunGemmOf(const Env& env, const OpCall& call) {
                             static_cast<size_t>((cut.parts - 1) * y.elements()) * sizeof(T));
   T* const later_parts = workspace.As<T>();
   const int64_t units = cut.tiles * cut.parts;
-  env.threads.ParallelFor(units, CeilDiv(units, cut.kUnits), [&](int64_t begin, int64_t end) {
+  env.threads.ParallelFor(units, 1, [&](int64_t begin, int64_t end) {
+    const Multiplier<T> multiplier(env);
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t part = unit / cut.tiles;
       const int64_t t = unit % cut.tiles;
@@ -264,15 +228,12 @@ void RunGemmOf(const Env& env, const OpCall& call) {
       const int64_t j = t % cut.batch_tiles / cut.row_tiles * cut.kColumns;
       const int64_t first = std::min(part * cut.depth, k);
       T* const out = part == 0 ? y.data<T>() : later_parts + (part - 1) * y.elements();
-      MultiplyTile<T>(env,
-                      attrs.transpose_a ? BlasTile<T>(a, batch, first, i, true)
-                                        : BlasTile<T>(a, batch, i, first, false),
-                      attrs.transpose_b ? BlasTile<T>(b, batch, j, first, true)
-                                        : BlasTile<T>(b, batch, first, j, false),
-                      {out + (batch * m + i) * n + j, n},
-                      {std::min(cut.kRows, m - i), std::min(cut.kColumns, n - j),
-                       std::min(cut.depth, k - first)},
-                      attrs.accumulate && part == 0);
+      multiplier.Run(GemmOperand<T>(a, attrs.transpose_a, batch, i, first),
+                     GemmOperand<T>(b, attrs.transpose_b, batch, first, j),
+                     out + (batch * m + i) * n + j, n,
+                     {std::min(cut.kRows, m - i), std::min(cut.kColumns, n - j),
+                      std::min(cut.depth, k - first)},
+                     attrs.accumulate && part == 0);
     }
   });
   if (cut.parts > 1) AddParts<T>(env, later_parts, cut.parts - 1, y);
@@ -312,9 +273,7 @@ void RunMatMul(const Env& env, const OpCall& call) {
   WithFloat(call, [&](auto t) { RunMatMulOf<decltype(t)>(env, call); });
 }
 
-bool SupportsGemm(const OpCall& call) {
-  return AreFloats(call) && HasBlasRows(call.in(0)) && HasBlasRows(call.in(1));
-}
+bool SupportsGemm(const OpCall& call) { return AreFloats(call); }
 
 void RunGemm(const Env& env, const OpCall& call) {
   if (call.out(0).elements() == 0) return;

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "tern/base/float16.h"
-#include "tern/kernels/gemm/reference.h"
+#include "tern/kernels/gemm/product-inl.h"
 #include "tern/kernels/vec16-inl.h"
 
 TERN_BEGIN_TARGET
@@ -192,60 +192,6 @@ void DotRows(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
   }
 }
 
-template <int kRows, int kVectors>
-HWY_INLINE void MultiplyTile(const MultiplyArgs<float>& in, int64_t i, int64_t j) {
-  const D d;
-  float* out = in.out + i * in.out_stride + j;
-  VF sum[kRows][kVectors];
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      sum[r][v] = in.accumulate ? hn::LoadU(d, out + r * in.out_stride + v * kLanes) : hn::Zero(d);
-    }
-  }
-  const float* a = in.a + i * in.a_row_stride;
-  const float* b = in.b + j;
-  for (int64_t t = 0; t < in.k; ++t, a += in.a_k_stride, b += in.b_stride) {
-    VF row[kVectors];
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) row[v] = hn::LoadU(d, b + v * kLanes);
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const VF factor = hn::Set(d, a[r * in.a_row_stride]);
-#pragma GCC unroll 16
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(factor, row[v], sum[r][v]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      hn::StoreU(sum[r][v], d, out + r * in.out_stride + v * kLanes);
-    }
-  }
-}
-
-template <int kVectors>
-HWY_INLINE void MultiplyColumns(const MultiplyArgs<float>& in, int64_t j) {
-  int64_t i = 0;
-  for (; i + kTileRows <= in.m; i += kTileRows) MultiplyTile<kTileRows, kVectors>(in, i, j);
-  for (; i < in.m; ++i) MultiplyTile<1, kVectors>(in, i, j);
-}
-
-void Multiply(const MultiplyArgs<float>& in) noexcept {
-  int64_t j = 0;
-  for (; j + 4 * kLanes <= in.n; j += 4 * kLanes) MultiplyColumns<4>(in, j);
-  for (; j + 2 * kLanes <= in.n; j += 2 * kLanes) MultiplyColumns<2>(in, j);
-  for (; j + kLanes <= in.n; j += kLanes) MultiplyColumns<1>(in, j);
-  if (j == in.n) return;
-  MultiplyArgs<float> rest = in;
-  rest.b += j;
-  rest.out += j;
-  rest.n -= j;
-  reference::Multiply(rest);
-}
-
 void WidenBF16(const uint16_t* HWY_RESTRICT x, float* HWY_RESTRICT out, int64_t n) noexcept {
   const DI d;
   const hn::Rebind<uint16_t, DI> half;
@@ -278,7 +224,7 @@ void WidenF16(const uint16_t* HWY_RESTRICT x, float* HWY_RESTRICT out, int64_t n
 
 constexpr GemmKernels kGemm = {
     .dot_rows = DotRows,
-    .multiply = Multiply,
+    .product = Product,
     .widen_bf16 = WidenBF16,
     .widen_f16 = WidenF16,
 };

@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: MIT
-// Float matrix products. No blocking for caches beyond a tile of registers: the caller cuts
-// operands into pieces that stay in the cache.
+// Float matrix products. dot_rows is canonical float: every output is one dot product over k in 16
+// virtual lanes, so it does not depend on tiling, threads or batch. No blocking for caches beyond a
+// tile of registers: the caller cuts b into pieces that stay in the cache. `product` is for
+// gradients: fused where the target can, so its bits depend on the target, and on the shape of the
+// call, but on nothing else.
 #pragma once
 
 #include <cstdint>
 
 namespace tern::kernels {
 
-// out[m, n] = sum over k of a(i, t) * b[k, n], added to out if `accumulate`. a has any strides, b
-// and out have contiguous rows.
+// A matrix whose element (i, j) is data[i * row_stride + j * column_stride].
 template <typename T>
-struct MultiplyArgs {
-  const T* a = nullptr;
-  int64_t a_row_stride = 0;
-  int64_t a_k_stride = 0;
-  const T* b = nullptr;
-  int64_t b_stride = 0;
-  T* out = nullptr;
-  int64_t out_stride = 0;
-  int64_t m = 0;
-  int64_t n = 0;
-  int64_t k = 0;
-  bool accumulate = false;
+struct StridedMatrix {
+  const T* data;
+  int64_t row_stride;
+  int64_t column_stride;
 };
 
+// The most rows and columns of a call of `product`, and how many floats it works in.
+inline constexpr int64_t kMaxProductExtent = 256;
+inline constexpr int64_t kProductDepth = 256;  // of k at a time
+inline constexpr int64_t kProductWorkspace = 2 * (kMaxProductExtent + 32) * kProductDepth;
+
 struct GemmKernels {
-  // Canonical float: every output is one dot product over k in 16 virtual lanes, so it does not
-  // depend on tiling, threads or batch. out[m, n] = sum over k of a[m, k] * b[n, k], plus bias[n]
+  // out[m, n] = sum over k of a[m, k] * b[n, k], plus bias[n]
   // unless it is null; strides of rows in elements, rows of a and b contiguous.
   void (*dot_rows)(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
                    const float* bias, float* out, int64_t out_stride, int64_t m, int64_t n,
                    int64_t k) noexcept;
-  // For gradients: with fused multiply-adds where the target has them, so not canonical.
-  void (*multiply)(const MultiplyArgs<float>& args) noexcept;
+  // out[m, n] = a[m, k] b[k, n], added to out if `accumulate`; m and n at most kMaxProductExtent.
+  // Rows of out contiguous; workspace of kProductWorkspace floats, aligned to 64 bytes.
+  void (*product)(StridedMatrix<float> a, StridedMatrix<float> b, float* out, int64_t out_stride,
+                  int64_t m, int64_t n, int64_t k, bool accumulate, float* workspace) noexcept;
   // n bf16 or f16 numbers to f32, exactly.
   void (*widen_bf16)(const uint16_t* x, float* out, int64_t n) noexcept;
   void (*widen_f16)(const uint16_t* x, float* out, int64_t n) noexcept;

@@ -5,11 +5,14 @@
 
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <vector>
 
 #include "tern/base/float16.h"
+#include "tern/kernels/gemm/reference.h"
 #include "tern/kernels/kernel_table.h"
+#include "tern/kernels/kernel_test.h"
 
 namespace tern::kernels {
 namespace {
@@ -68,52 +71,6 @@ TEST(GemmTest, SumsInSixteenLanesAndATree) {
   }
 }
 
-// A sum of k products is off by at most (k + 1) eps times the sum of their sizes, in any order.
-TEST(GemmTest, MultipliesMatricesOfAnyStrides) {
-  const uint32_t seed = std::random_device()();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  for (int round = 0; round < 40; ++round) {
-    MultiplyArgs<float> args;
-    args.m = 1 + random() % 9, args.n = 1 + random() % 150, args.k = random() % 40;
-    const bool transposed = random() % 2 != 0;
-    args.a_row_stride = transposed ? 1 : args.k + 1;
-    args.a_k_stride = transposed ? args.m + 1 : 1;
-    args.b_stride = args.n + 2;
-    args.out_stride = args.n + 1;
-    args.accumulate = random() % 2 != 0;
-    std::vector<float> a((args.m + 1) * (args.k + 1)), b(args.k * args.b_stride);
-    std::vector<float> before(args.m * args.out_stride);
-    for (auto* values : {&a, &b, &before}) {
-      for (float& x : *values) x = normal(random);
-    }
-    args.a = a.data();
-    args.b = b.data();
-    for (const Target& target : ListTargets(CpuFeatures::Detect())) {
-      if (!target.supported) continue;
-      std::vector<float> out = before;
-      args.out = out.data();
-      target.table->gemm.multiply(args);
-      for (int64_t i = 0; i < args.m; ++i) {
-        for (int64_t j = 0; j < args.n; ++j) {
-          double sum = args.accumulate ? before[i * args.out_stride + j] : 0.0;
-          double size = std::abs(sum);
-          for (int64_t t = 0; t < args.k; ++t) {
-            const double product =
-                double{a[i * args.a_row_stride + t * args.a_k_stride]} * b[t * args.b_stride + j];
-            sum += product;
-            size += std::abs(product);
-          }
-          ASSERT_NEAR(sum, out[i * args.out_stride + j], (args.k + 1) * 0x1p-24 * size)
-              << target.name << " m " << args.m << " n " << args.n << " k " << args.k;
-        }
-        ASSERT_EQ(before[i * args.out_stride + args.n], out[i * args.out_stride + args.n]);
-      }
-    }
-  }
-}
-
 TEST(GemmTest, WidensEveryHalfExactly) {
   std::vector<uint16_t> halves(1 << 16);
   for (size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<uint16_t>(i);
@@ -142,6 +99,40 @@ TEST(GemmTest, WidensEveryHalfExactly) {
     EXPECT_EQ(ToF32(F16{15360 + 36}), got[36]);
     EXPECT_EQ(-1.0f, got[37]) << target.name;
   }
+}
+
+class ProductTest : public KernelTest {};
+
+// Sums of small integers need no rounding, so every target must give the very sum.
+TEST_F(ProductTest, ProductsOfWholeNumbersAreExact) {
+  std::uniform_int_distribution<int> digit(-9, 9);
+  ForTargets([&](const KernelTable& table) {
+    for (int round = 0; round < 24; ++round) {
+      const bool full = round < 4;
+      const int64_t m = full ? kMaxProductExtent : 1 + random_() % 70;
+      const int64_t n = full ? kMaxProductExtent : 1 + random_() % 70;
+      const int64_t k = round == 5 ? 0 : 1 + random_() % (2 * kProductDepth + 10);
+      const bool accumulate = round % 2 != 0;
+      const int64_t out_stride = n + round % 3;
+      std::vector<float> a(m * k + 1), b(k * n + 1), out(m * out_stride), workspace_space;
+      for (float& x : a) x = static_cast<float>(digit(random_));
+      for (float& x : b) x = static_cast<float>(digit(random_));
+      for (float& x : out) x = static_cast<float>(digit(random_));
+      const bool a_transposed = (round & 2) != 0, b_transposed = (round & 4) != 0;
+      const StridedMatrix<float> a_matrix = {a.data(), a_transposed ? 1 : k, a_transposed ? m : 1};
+      const StridedMatrix<float> b_matrix = {b.data(), b_transposed ? 1 : n, b_transposed ? k : 1};
+      std::vector<float> expected = out;
+      reference::Product(a_matrix, b_matrix, expected.data(), out_stride, m, n, k, accumulate,
+                         static_cast<float*>(nullptr));
+      workspace_space.resize(kProductWorkspace + 16);
+      void* workspace = workspace_space.data();
+      size_t space = workspace_space.size() * sizeof(float);
+      workspace = std::align(64, kProductWorkspace * sizeof(float), workspace, space);
+      table.gemm.product(a_matrix, b_matrix, out.data(), out_stride, m, n, k, accumulate,
+                         static_cast<float*>(workspace));
+      ASSERT_EQ(expected, out) << "m " << m << " n " << n << " k " << k;
+    }
+  });
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 // gemm.h, slow and obvious.
 #pragma once
 
+#include <algorithm>
+
 #include "tern/base/float16.h"
 #include "tern/kernels/canonical.h"
 #include "tern/kernels/gemm/gemm.h"
@@ -21,16 +23,17 @@ void DotRows(const T* a, int64_t a_stride, const T* b, int64_t b_stride, const T
   }
 }
 
+// The workspace is not needed here.
 template <typename T>
-[[gnu::always_inline]] inline void Multiply(const MultiplyArgs<T>& in) noexcept {
-  for (int64_t i = 0; i < in.m; ++i) {
-    T* out = in.out + i * in.out_stride;
-    for (int64_t j = 0; j < in.n; ++j) {
-      T sum = in.accumulate ? out[j] : T(0);
-      for (int64_t t = 0; t < in.k; ++t) {
-        sum += in.a[i * in.a_row_stride + t * in.a_k_stride] * in.b[t * in.b_stride + j];
-      }
-      out[j] = sum;
+void Product(StridedMatrix<T> a, StridedMatrix<T> b, T* out, int64_t out_stride, int64_t m,
+             int64_t n, int64_t k, bool accumulate, T* /*workspace*/) noexcept {
+  for (int64_t i = 0; i < m; ++i) {
+    T* const row = out + i * out_stride;
+    if (!accumulate) std::fill_n(row, n, T(0));
+    for (int64_t t = 0; t < k; ++t) {
+      const T x = a.data[i * a.row_stride + t * a.column_stride];
+      const T* const y = b.data + t * b.row_stride;
+      for (int64_t j = 0; j < n; ++j) row[j] += x * y[j * b.column_stride];
     }
   }
 }
@@ -45,7 +48,7 @@ inline void WidenF16(const uint16_t* x, float* out, int64_t n) noexcept {
 
 inline constexpr GemmKernels kGemm = {
     .dot_rows = DotRows<float>,
-    .multiply = Multiply<float>,
+    .product = Product<float>,
     .widen_bf16 = WidenBF16,
     .widen_f16 = WidenF16,
 };
