@@ -161,7 +161,10 @@ TrainConfig DefaultTrainConfig(uint64_t text_bytes) {
   config.intermediate_size = 384;
   config.num_hidden_layers = 4;
   config.max_position_embeddings = config.sequence_length = 128;
-  config.batch_tokens = config.micro_batch_tokens = 4096;
+  config.batch_tokens = config.micro_batch_tokens = 2048;
+  config.steps = 2500;
+  config.learning_rate = 8e-3;
+  config.second_learning_rate = 5e-3;
   return config;
 }
 

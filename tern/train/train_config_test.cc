@@ -45,7 +45,7 @@ TEST(TrainConfig, ListsEverySettingWithItsDefault) {
   const nlohmann::ordered_json defaults = TrainConfigToJson({});
   ASSERT_EQ(settings.size(), defaults.size());
   for (const TrainSetting& setting : settings) {
-    EXPECT_EQ(json::parse(setting.default_value), defaults.at(setting.key)) << setting.key;
+    EXPECT_EQ(setting.default_value, defaults.at(setting.key).dump()) << setting.key;
     EXPECT_STRNE(setting.help, "") << setting.key;
   }
 }
