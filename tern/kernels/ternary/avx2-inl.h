@@ -14,6 +14,7 @@ namespace ternary {
 constexpr int kVectorBytes = 32;
 constexpr int kTileRows = 4;
 constexpr int kTilePanels = 1;
+constexpr int kTileUnroll = 1;
 constexpr int kSteps = 64;
 static_assert(kSteps * 2 * 2 * 127 <= INT16_MAX && kSteps * 2 * 2 * -128 >= INT16_MIN);
 static_assert(kMaxTernaryColumns * 128 * 2 <= INT32_MAX);

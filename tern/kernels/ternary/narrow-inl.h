@@ -8,6 +8,9 @@
 TERN_BEGIN_TARGET
 namespace ternary {
 
+// Weights are read once and from memory, faster than the CPU looks ahead by itself.
+constexpr int64_t kFetchAhead = 2048;
+
 HWY_INLINE void RowDots(const uint8_t* panel, int64_t k, const int8_t* q, int32_t* acc) {
   constexpr int kVectors = kPanelBlockBytes / kVectorBytes;
   constexpr int64_t kRun = kSteps / 4 * kPanelBlockColumns;  // columns before sums must be widened
@@ -17,6 +20,7 @@ HWY_INLINE void RowDots(const uint8_t* panel, int64_t k, const int8_t* q, int32_
     const int64_t end = begin + kRun < padded ? begin + kRun : padded;
     Sums sums[kVectors] = {};
     for (int64_t c = begin; c < end; c += kPanelBlockColumns) {
+      __builtin_prefetch(panel + kFetchAhead);
       const Columns x0 = LoadColumns(q + c);
       const Columns x1 = LoadColumns(q + c + 4);
       const Columns x2 = LoadColumns(q + c + 8);

@@ -14,6 +14,7 @@ namespace ternary {
 constexpr int kVectorBytes = 16;
 constexpr int kTileRows = 6;
 constexpr int kTilePanels = 1;
+constexpr int kTileUnroll = 1;
 constexpr int kSteps = 1 << 14;
 static_assert(int64_t{kSteps} * 4 * 128 * 2 <= INT32_MAX);
 static_assert(kMaxTernaryColumns * 128 * 2 <= INT32_MAX);

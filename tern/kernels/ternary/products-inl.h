@@ -10,6 +10,7 @@
 //   MultiplyAdd(codes, columns, sums)   at most kSteps times on one Sums
 //   Touch(columns)    makes the compiler believe that they changed
 //   AddSums(sums, int32_t* acc)         adds to the accumulators of its kVectorBytes / 4 rows
+//   kTileUnroll       steps of four columns between two tests for the end
 //   kTileRows, kTilePanels   how many rows of activations and panels of weights one pass over
 //                            the columns computes: their Sums fill the registers
 //   RowDots(panel, k, q, int32_t* acc)  one row times the 16 rows of a panel: q * code
@@ -31,10 +32,9 @@ namespace ternary {
 constexpr int kPieces = kPanelBlockBytes / kVectorBytes;  // vectors that hold a field of a block
 constexpr int kPieceRows = kVectorBytes / 4;
 constexpr int64_t kDepth = 512 < 4 * kSteps ? 512 : 4 * kSteps;
-constexpr int kUnroll = 4;  // steps of four columns
 constexpr int64_t kRowChunk = 256;
 constexpr int64_t kCodeBytes = kDepth * kPanelRows;  // of a panel's unpacked codes
-static_assert(kDepth % kPanelColumnMultiple == 0 && kPanelColumnMultiple % (4 * kUnroll) == 0);
+static_assert(kDepth % kPanelColumnMultiple == 0 && kPanelColumnMultiple % (4 * kTileUnroll) == 0);
 
 // acc [T][P][16] += T rows of q, from a column on, times codes [P][kCodeBytes]; columns <= kDepth.
 template <int T, int P>
@@ -50,7 +50,7 @@ HWY_NOINLINE void Tile(const uint8_t* codes, int64_t columns, const int8_t* q, i
   int64_t c = 0;
   do {  // there are columns: a loop that may not run would cost copies of all sums
     TERN_UNROLL
-    for (int u = 0; u < kUnroll; ++u, c += 4) {
+    for (int u = 0; u < kTileUnroll; ++u, c += 4) {
       Codes w[kCount];
       TERN_UNROLL
       for (int v = 0; v < kCount; ++v) {
