@@ -41,8 +41,8 @@ void AddCommonOptions(CLI::App* command, CommonOptions* options) {
 void AddModelArgument(CLI::App* command, std::string* model) {
   command
       ->add_option("MODEL", *model,
-                   "A Hugging Face directory, or the name of a model that\n"
-                   "comes with Tern: tern-stories")
+                   "A Hugging Face directory, the directory of a training run,\n"
+                   "or the name of a model that comes with Tern: tern-stories")
       ->required()
       ->type_name("");
 }

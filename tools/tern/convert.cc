@@ -114,7 +114,8 @@ void AddConvert(CLI::App& app, Runner* run) {
   command
       ->add_option("--float", options->float_type,
                    "Type of embeddings, norms and masters: f32, bf16 or f16\n"
-                   "(default: f32, which holds any of them exactly)")
+                   "(default: f32, which holds any of them exactly, and which\n"
+                   "transformers wants beside packed weights)")
       ->check(CLI::IsMember(Names(kFloats)).description(""))
       ->type_name("TYPE");
   command->add_option("--max-shard", options->max_shard_bytes, "Split files beyond this size")

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <map>
+#include <utility>
 
 #include "tern/base/error.h"
 #include "tern/runtime/generate.h"
@@ -86,12 +87,16 @@ int Run(const Options& options) {
       options.context > 0 ? options.context : Capacity(options, loaded, prompt);
   session_options.kv_dtype = kv_types.at(options.kv_type);
   Session session(*ctx, *loaded.model, session_options);
-  if (!options.json) Print(options.prompt);
+  // The prompt is shown with the first text, so that an Error leaves stdout empty.
+  bool shown = options.json;
+  const auto show = [&](std::string_view text) {
+    if (!std::exchange(shown, true)) Print(options.prompt);
+    if (!options.json) Print(text);
+    return true;
+  };
   const GenerateResult result =
-      Generate(session, *loaded.tokenizer, prompt, options.generate, [&](std::string_view text) {
-        if (!options.json) Print(text);
-        return true;
-      });
+      Generate(session, *loaded.tokenizer, prompt, options.generate, show);
+  show("");
   return PrintResult(options, result);
 }
 

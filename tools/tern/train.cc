@@ -192,23 +192,19 @@ void AddTrain(CLI::App& app, Runner* run) {
   TrainSource& source = options->source;
   CLI::App* command =
       AddCommand(app, "train", "Trains a language model from text", kText, kExamples);
+  std::vector<CLI::Option*> of_new_run;
+  const auto add = [&](const char* name, auto& value, const char* type, const char* text) {
+    of_new_run.push_back(command->add_option(name, value, text)->type_name(type));
+  };
+  add("--data", source.data, "FILE", "Texts to learn from");
   command->add_option("--out", options->out, "Directory of the run; new, or --resume's")
       ->required()
       ->type_name("DIR");
-  std::vector<CLI::Option*> of_new_run = {
-      command->add_option("--data", source.data, "Texts to learn from")->type_name("FILE"),
-      command
-          ->add_option("--validation", source.validation,
-                       "Text to measure on (default: the end of the data)")
-          ->type_name("FILE"),
-      command->add_option("--tokenizer", source.tokenizer, "A tokenizer.json, or a model's")
-          ->type_name("FILE"),
-      command
-          ->add_option("--init", source.init,
-                       "Model with masters to train on from, with its tokenizer")
-          ->type_name("MODEL"),
-      command->add_option("--config", options->config, "Settings as a JSON object")
-          ->type_name("FILE")};
+  add("--validation", source.validation, "FILE",
+      "Text to measure on (default: the end of the data)");
+  add("--tokenizer", source.tokenizer, "FILE", "A tokenizer.json, or a model's");
+  add("--init", source.init, "MODEL", "Model with masters to train on from, with its tokenizer");
+  add("--config", options->config, "FILE", "Settings as a JSON object");
   CLI::Option* resume =
       command->add_flag("--resume", options->resume, "Go on from the last checkpoint in --out");
   AddSettings(command, options, &of_new_run);

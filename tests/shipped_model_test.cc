@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// The model that ships: its size, and the 32 tokens that it adds greedily, fixed in
+// models/tern-stories/greedy.json, on every CPU target of this machine, with one thread and
+// several. After training it anew, write the file from
+//   tern logits tern-stories --ids IDS --greedy 32 --json
+// with the IDS that `tern tokenize` gives for the prompt.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "tern/backends/cpu/cpu_backend.h"
+#include "tern/io/json_file.h"
+#include "tern/models/checkpoint.h"
+#include "tern/runtime/generate.h"
+
+namespace tern {
+namespace {
+
+const std::string kDirectory = TERN_SHIPPED_MODEL;
+
+TEST(ShippedModel, TakesAtMostEightMegabytes) {
+  uintmax_t bytes = 0;
+  for (const char* file : {"config.json", "model.safetensors", "tokenizer.json"}) {
+    bytes += std::filesystem::file_size(kDirectory + "/" + file);
+  }
+  EXPECT_LE(bytes, 8'000'000U);
+}
+
+TEST(ShippedModel, WritesTheSameTokensOnEveryTarget) {
+  const nlohmann::json expected = ReadJsonFile(kDirectory + "/greedy.json");
+  const auto prompt = expected.at("ids").get<std::vector<int32_t>>();
+  const auto greedy = expected.at("greedy").get<std::vector<int32_t>>();
+  ASSERT_EQ(greedy.size(), 32U);
+  for (const kernels::Target& target : kernels::ListTargets(CpuFeatures::Detect())) {
+    if (!target.supported) continue;
+    for (const int threads : {1, 3}) {
+      SCOPED_TRACE(std::string(target.name) + ", " + std::to_string(threads) + " threads");
+      Context ctx({.threads = threads, .seed = 0, .log = {}});
+      ctx.AddBackend(std::make_unique<CpuBackend>(target.name));
+      const LoadedModel loaded = LoadModel(ctx, kDirectory);
+      EXPECT_EQ(loaded.tokenizer.value().Encode(expected.at("prompt").get<std::string>()), prompt);
+      Session session(ctx, *loaded.model);
+      EXPECT_EQ(Greedy(session, prompt, 32), greedy);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tern
