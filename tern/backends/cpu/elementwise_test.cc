@@ -58,10 +58,10 @@ class CpuElementwiseTest : public testing::Test {
 
 TEST_F(CpuElementwiseTest, AnyViewsAreWalkedRight) {
   SCOPED_TRACE(testing::Message() << "seed " << seed_);
-  for (int round = 0; round < 300; ++round) {
-    std::vector<int64_t> extents(Below(Shape::kMaxRank + 1));
-    for (int64_t& extent : extents) extent = 1 + Below(5);
-    if (!extents.empty() && round % 20 == 0) extents.back() = 9000;
+  for (int round = 0; round < 200; ++round) {
+    const bool large = round % 20 == 0;  // enough for two threads
+    std::vector<int64_t> extents(large ? 2 : Below(Shape::kMaxRank + 1));
+    for (int64_t& extent : extents) extent = 1 + Below(large ? 300 : 4);
     const Shape shape((std::span<const int64_t>(extents)));
     SCOPED_TRACE(shape.ToString());
     const Tensor a = RandomView(shape, true), b = RandomView(shape, true);
