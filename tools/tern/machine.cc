@@ -40,6 +40,23 @@ uint64_t SumWords(const uint64_t* words, int64_t count) {
   return sum;
 }
 
+// Seconds of the quickest of some calls: no more of them than are enough for a steady number.
+template <typename Work>
+double BestSeconds(const Work& work) {
+  constexpr int kMostPasses = 20;
+  constexpr double kEnoughSeconds = 0.3;
+  double best = std::numeric_limits<double>::infinity();
+  double total = 0;
+  for (int pass = 0; pass < kMostPasses && total < kEnoughSeconds; ++pass) {
+    const Clock::time_point start = Clock::now();
+    work();
+    const double seconds = SecondsSince(start);
+    best = std::min(best, seconds);
+    total += seconds;
+  }
+  return best;
+}
+
 }  // namespace
 
 MachineMemory ReadMachineMemory() {
@@ -62,7 +79,6 @@ MachineMemory ReadMachineMemory() {
 }
 
 double MeasureReadBandwidth(Context& ctx, int64_t bytes) {
-  constexpr int kPasses = 5;
   constexpr int64_t kGrainWords = int64_t{1} << 17;
   const int64_t words = bytes / static_cast<int64_t>(sizeof(uint64_t));
   const Workspace buffer(ctx.pool(), static_cast<size_t>(bytes));
@@ -70,24 +86,20 @@ double MeasureReadBandwidth(Context& ctx, int64_t bytes) {
   ctx.threads().ParallelFor(words, kGrainWords, [&](int64_t begin, int64_t end) {
     std::fill(data + begin, data + end, uint64_t{1});
   });
-  double best_seconds = std::numeric_limits<double>::infinity();
   std::atomic<uint64_t> sink{0};  // keeps the sums from being optimized away
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const Clock::time_point start = Clock::now();
+  const double seconds = BestSeconds([&] {
     ctx.threads().ParallelFor(words, kGrainWords, [&](int64_t begin, int64_t end) {
       sink += SumWords(data + begin, end - begin);
     });
-    best_seconds = std::min(best_seconds, SecondsSince(start));
-  }
-  return static_cast<double>(bytes) / best_seconds;
+  });
+  return static_cast<double>(bytes) / seconds;
 }
 
 double MeasureTernaryRate(Context& ctx) {
-  const auto& backend = dynamic_cast<const CpuBackend&>(ctx.default_backend());
-  constexpr int kPasses = 20;
   constexpr int64_t kRows = 256;
-  constexpr int64_t kN = 1024;
+  constexpr int64_t kN = 512;
   constexpr int64_t kK = 2560;
+  const auto& backend = dynamic_cast<const CpuBackend&>(ctx.default_backend());
   // Zeros are as fast as any other operands.
   const int64_t stride = QuantRowStride(kK);
   const Workspace panels(ctx.pool(), PanelsBytes(kN, kK));
@@ -99,15 +111,12 @@ double MeasureTernaryRate(Context& ctx) {
   std::memset(sums.data(), 0, sums.size_bytes());
   const kernels::TernaryPanels w = {panels.As<uint8_t>(), kN, kK};
   const kernels::TernaryRows x = {q.As<int8_t>(), stride, sums.As<int32_t>()};
-  double best_seconds = std::numeric_limits<double>::infinity();
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const Clock::time_point start = Clock::now();
+  const double seconds = BestSeconds([&] {
     ctx.threads().ParallelFor(PanelCount(kN), 1, [&](int64_t begin, int64_t end) {
       backend.kernels().ternary.dots(w, x, {0, kRows, begin, end}, dots.As<int32_t>());
     });
-    best_seconds = std::min(best_seconds, SecondsSince(start));
-  }
-  return 2.0 * kRows * kN * kK / best_seconds;
+  });
+  return 2.0 * kRows * kN * kK / seconds;
 }
 
 }  // namespace tern::cli
