@@ -5,11 +5,15 @@
 
 #include "tern/base/check.h"
 #include "tern/base/error.h"
-#include "tern/pack/formats/base3.h"
-#include "tern/pack/formats/hf_u8.h"
-#include "tern/pack/formats/two_bit.h"
 
 namespace tern {
+
+namespace formats {
+#define TERN_TRIT_FORMAT(name) extern const TritFormatInfo name;
+#include "tern/pack/formats.inc"
+#undef TERN_TRIT_FORMAT
+}  // namespace formats
+
 namespace {
 
 constexpr const TritFormatInfo* kFormats[] = {
