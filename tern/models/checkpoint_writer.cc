@@ -101,9 +101,9 @@ class WeightWriter {
 
   void WriteTrits(const NamedWeight& weight, ShardedSafetensorsWriter* writer) const {
     const Tensor trits = ops::UnpackTernary(ctx_, weight.ternary->Detached().Ternary(ctx_));
-    std::vector<uint8_t> bytes(static_cast<size_t>(trits.elements() / 4));
-    formats::hf_u8.encode(trits.data<int8_t>(), trits.dim(0), trits.dim(1), bytes.data());
-    writer->AppendValues<uint8_t>(weight.name, bytes);
+    const PackedTrits packed = EncodeTrits(ctx_.pool(), formats::hf_u8, trits.span<int8_t>(),
+                                           trits.dim(0), trits.dim(1), 1.0f);
+    writer->AppendValues<uint8_t>(weight.name, packed.codes.span<uint8_t>());
   }
 
   Context& ctx_;
