@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// exp and log in double from IEEE operations alone, in a fixed order, so that they give the same
-// bits on every machine, which the C library's do not. Rounding to nearest even is assumed. Inlined
-// by force, so that each kernel target may call them (kernels/math/math.h) and no copy of them
-// compiled for one CPU is ever linked into code for another.
+// exp and log from IEEE operations alone, in a fixed order, so that they give the same bits on
+// every machine, which the C library's do not. Rounding to nearest even is assumed. Inlined by
+// force, so that loops vectorize, that each kernel target may call them (kernels/math/math.h), and
+// that no copy of them compiled for one CPU is ever linked into code for another.
 #pragma once
 
 #include <bit>
@@ -11,12 +11,47 @@
 
 namespace tern {
 
+// Constants of PortableExp(float), for whoever writes it in vectors.
+struct PortableExpF32 {
+  static constexpr float kMax = 89.0f;    // beyond, the result is infinity
+  static constexpr float kMin = -104.0f;  // below, the result is 0
+  static constexpr float kLog2E = 0x1.715476p+0f;
+  static constexpr float kRound = 0x1.8p+23f;    // adding it rounds to an integer
+  static constexpr float kLn2High = 0x1.63p-1f;  // 9 bits: its product with n is exact
+  static constexpr float kLn2Low = -0x1.bd0106p-13f;
+  // exp(r) = 1 + r + r^2 (c[0] + c[1] r + ...) for |r| <= ln(2) / 2 with relative error 2^-27.8:
+  // the minimax polynomial, found by Remez' algorithm.
+  static constexpr float kC[5] = {0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558f4p-5f, 0x1.123a6cp-7f,
+                                  0x1.6a2352p-10f};
+};
+
+// e^x within 1 ulp, subnormal results included. Overflow gives infinity, NaN gives NaN.
+[[gnu::always_inline]] inline float PortableExp(float x) {
+  using K = PortableExpF32;
+  x = x > K::kMax ? K::kMax : x;
+  x = x < K::kMin ? K::kMin : x;
+  const float shifted = x * K::kLog2E + K::kRound;
+  const float n = shifted - K::kRound;
+  const float r = (x - n * K::kLn2High) - n * K::kLn2Low;
+  float q = K::kC[4];
+  q = q * r + K::kC[3];
+  q = q * r + K::kC[2];
+  q = q * r + K::kC[1];
+  q = q * r + K::kC[0];
+  const float y = 1.0f + (r + r * r * q);
+  // Times 2^n in two steps, of which the first is exact: n reaches from -150 to 128.
+  const int32_t k = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(K::kRound);
+  const int32_t half = k >> 1;
+  const uint32_t first = static_cast<uint32_t>(half + 127) << 23;
+  const uint32_t second = static_cast<uint32_t>(k - half + 127) << 23;
+  return y * std::bit_cast<float>(first) * std::bit_cast<float>(second);
+}
+
 namespace internal {
 inline constexpr double kLn2High = 0x1.62e42feep-1;  // 32 bits
 inline constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
 }  // namespace internal
 
-// e^x within 1 ulp, subnormal results included. Overflow gives infinity, NaN gives NaN.
 [[gnu::always_inline]] inline double PortableExp(double x) {
   constexpr double kRound = 0x1.8p+52;
   x = x > 710.0 ? 710.0 : x;

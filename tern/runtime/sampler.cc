@@ -13,6 +13,7 @@ namespace tern {
 namespace {
 
 constexpr double kMaxDouble = std::numeric_limits<double>::max();
+constexpr double kNothing = -200;  // its exponential is 0 in float
 constexpr double kLeastDouble = std::numeric_limits<double>::denorm_min();
 
 void CheckRange(std::string_view option, double value, double low, double high,
@@ -51,7 +52,7 @@ double SumWeights(std::span<const Sampler::Candidate> candidates) {
 }  // namespace
 
 Sampler::Sampler(MemoryPool& pool, const SamplerOptions& options)
-    : options_(Checked(options)), random_(options.seed), candidates_(&pool) {}
+    : options_(Checked(options)), random_(options.seed), candidates_(&pool), weights_(&pool) {}
 
 int32_t Sampler::Next(std::span<const float> logits, std::span<const int32_t> history) {
   const std::span<const Candidate> candidates = Filter(logits, history);
@@ -78,7 +79,7 @@ std::span<const Sampler::Candidate> Sampler::Filter(std::span<const float> logit
     Fail(ErrorKind::kNumeric, "all {} logits are -inf: there is no token to draw", logits.size());
   }
   if (options_.temperature == 0) {
-    candidates_.assign(1, {best.logit, 1.0, best.id});
+    candidates_.assign(1, {best.logit, 1.0f, best.id});
     return candidates_;
   }
   KeepTopK();
@@ -97,7 +98,7 @@ void Sampler::Load(std::span<const float> logits, std::span<const int32_t> histo
            "the logit of token {} is {}; the model's weights or activations overflowed", i,
            logits[i]);
     }
-    candidates_[i] = {logits[i], 0.0, static_cast<int32_t>(i)};
+    candidates_[i] = {logits[i], 0.0f, static_cast<int32_t>(i)};
   }
   const double penalty = options_.repetition_penalty;
   if (penalty == 1) return;
@@ -122,9 +123,13 @@ void Sampler::KeepTopK() {
 }
 
 void Sampler::Weigh(double largest_logit) {
-  for (Candidate& candidate : candidates_) {
-    candidate.weight = PortableExp((candidate.logit - largest_logit) / options_.temperature);
+  weights_.resize(candidates_.size());
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    const double below = (candidates_[i].logit - largest_logit) / options_.temperature;
+    weights_[i] = static_cast<float>(std::max(below, kNothing));
   }
+  for (float& weight : weights_) weight = PortableExp(weight);
+  for (size_t i = 0; i < candidates_.size(); ++i) candidates_[i].weight = weights_[i];
 }
 
 void Sampler::KeepTopP() {

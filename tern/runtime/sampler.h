@@ -10,10 +10,11 @@
 //                       probability among those that top-k left
 //   min-p               tokens stay that are at least this times as likely as the likeliest
 //
-// Among equal logits the lower id comes first, everywhere. All arithmetic is in double with
-// base/portable_math.h, and the draws are Philox's (base/random.h): logits that are the same bits
-// give the same tokens on every machine. One stream of draws per Sampler, one draw per token;
-// temperature 0 draws nothing. Once warm, allocates nothing. For one thread at a time.
+// Among equal logits the lower id comes first, everywhere. Exponentials are base/portable_math.h's
+// in float, sums are in double in a fixed order, and the draws are Philox's (base/random.h): logits
+// that are the same bits give the same tokens on every machine. One stream of draws per Sampler,
+// one draw per token; temperature 0 draws nothing. Once warm, allocates nothing. For one thread at
+// a time.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +38,8 @@ struct SamplerOptions {
 class Sampler {
  public:
   struct Candidate {
-    double logit;   // after the penalty
-    double weight;  // probability over that of the likeliest token
+    double logit;  // after the penalty
+    float weight;  // probability over that of the likeliest token
     int32_t id;
   };
 
@@ -65,6 +66,7 @@ class Sampler {
   SamplerOptions options_;
   Random random_;
   PoolVector<Candidate> candidates_;
+  PoolVector<float> weights_;  // of the candidates, in a row for the compiler's vectors
 };
 
 }  // namespace tern

@@ -161,7 +161,7 @@ TEST_F(SamplerTest, MinPComparesWithTheLikeliest) {
   EXPECT_THAT(Kept(options, logits), ElementsAre(1, 3, 4));
   options.min_p = 0.13;
   EXPECT_THAT(Kept(options, logits), ElementsAre(1, 2, 3, 4));
-  options.min_p = PortableExp(-3);
+  options.min_p = PortableExp(-3.0f);
   EXPECT_THAT(Kept(options, logits), ElementsAre(0, 1, 2, 3, 4));
   // The temperature comes first: e^-1.5 = 0.22.
   options.temperature = 2;

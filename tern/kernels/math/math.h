@@ -11,7 +11,7 @@
 //   Sigmoid  float 2.5 while x > -87; below, the error is at most 2^-125. Silu: likewise, times x
 //
 // What a vector target's loop may call is inlined by force: then such loops vectorize. math-inl.h
-// has Exp for vectors held in registers. Exp and Log in double are base's.
+// has Exp for vectors held in registers. Exp, and Log in double, are base's.
 #pragma once
 
 #include <bit>
@@ -22,41 +22,9 @@
 
 namespace tern::kernels::math {
 
-// Constants of Exp(float), which math-inl.h shares.
-struct ExpF32 {
-  static constexpr float kMax = 89.0f;    // beyond, the result is infinity
-  static constexpr float kMin = -104.0f;  // below, the result is 0
-  static constexpr float kLog2E = 0x1.715476p+0f;
-  static constexpr float kRound = 0x1.8p+23f;    // adding it rounds to an integer
-  static constexpr float kLn2High = 0x1.63p-1f;  // 9 bits: its product with n is exact
-  static constexpr float kLn2Low = -0x1.bd0106p-13f;
-  // exp(r) = 1 + r + r^2 (c[0] + c[1] r + ...) for |r| <= ln(2) / 2 with relative error 2^-27.8:
-  // the minimax polynomial, found by Remez' algorithm.
-  static constexpr float kC[5] = {0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558f4p-5f, 0x1.123a6cp-7f,
-                                  0x1.6a2352p-10f};
-};
+using ExpF32 = PortableExpF32;
 
-[[gnu::always_inline]] inline float Exp(float x) {
-  using K = ExpF32;
-  x = x > K::kMax ? K::kMax : x;
-  x = x < K::kMin ? K::kMin : x;
-  const float shifted = x * K::kLog2E + K::kRound;
-  const float n = shifted - K::kRound;
-  const float r = (x - n * K::kLn2High) - n * K::kLn2Low;
-  float q = K::kC[4];
-  q = q * r + K::kC[3];
-  q = q * r + K::kC[2];
-  q = q * r + K::kC[1];
-  q = q * r + K::kC[0];
-  const float y = 1.0f + (r + r * r * q);
-  // Times 2^n in two steps, of which the first is exact: n reaches from -150 to 128.
-  const int32_t k = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(K::kRound);
-  const int32_t half = k >> 1;
-  const uint32_t first = static_cast<uint32_t>(half + 127) << 23;
-  const uint32_t second = static_cast<uint32_t>(k - half + 127) << 23;
-  return y * std::bit_cast<float>(first) * std::bit_cast<float>(second);
-}
-
+[[gnu::always_inline]] inline float Exp(float x) { return PortableExp(x); }
 [[gnu::always_inline]] inline double Exp(double x) { return PortableExp(x); }
 [[gnu::always_inline]] inline double Log(double x) { return PortableLog(x); }
 [[gnu::always_inline]] inline float Log(float x) {
