@@ -46,7 +46,7 @@ HWY_INLINE void AddSums(Sums sums, int32_t* acc) {
 }
 
 // Weights are read once and from memory, faster than the CPU looks ahead by itself.
-constexpr int64_t kFetchAhead = 2048;
+constexpr int64_t kFetchAhead = 1024;
 
 // Fields are masked where they lie, not shifted down, which saves half of the work beside the dot
 // products: the sums of field i are 4^i times too large, and divided exactly at the end.

@@ -16,7 +16,9 @@
 //   RowDots(panel, k, q, int32_t* acc)  one row times the 16 rows of a panel: q * code
 //
 // One row reads the packed codes once. More rows share codes that were unpacked to bytes, kDepth
-// columns at a time so that they and the rows' columns stay in the first cache and Sums hold.
+// columns at a time: as many as Sums hold, and at most so many that codes and rows stay in the
+// second cache, from which they stream as fast as they are multiplied. Short pieces cost more,
+// since every tile then starts and ends more often.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +33,7 @@ namespace ternary {
 
 constexpr int kPieces = kPanelBlockBytes / kVectorBytes;  // vectors that hold a field of a block
 constexpr int kPieceRows = kVectorBytes / 4;
-constexpr int64_t kDepth = 512 < 4 * kSteps ? 512 : 4 * kSteps;
+constexpr int64_t kDepth = 2560 < 4 * kSteps ? 2560 : 4 * kSteps;
 constexpr int64_t kRowChunk = 256;
 constexpr int64_t kCodeBytes = kDepth * kPanelRows;  // of a panel's unpacked codes
 static_assert(kDepth % kPanelColumnMultiple == 0 && kPanelColumnMultiple % (4 * kTileUnroll) == 0);
@@ -114,7 +116,7 @@ struct StoreDots {
   const void* Place(int64_t row, int64_t panel) const {
     return dots + row * n + panel * kPanelRows;
   }
-  void operator()(int64_t row, int64_t panel, const int32_t* acc) const {
+  HWY_INLINE void operator()(int64_t row, int64_t panel, const int32_t* acc) const {
     const int64_t count = std::min(kPanelRows, n - panel * kPanelRows);
     int32_t* const to = dots + row * n + panel * kPanelRows;
     for (int64_t r = 0; r < count; ++r) to[r] = acc[r] - sum[row];
@@ -135,7 +137,7 @@ struct StoreFloats {
   const void* Place(int64_t row, int64_t panel) const {
     return out.y + row * out.y_stride + panel * kPanelRows;
   }
-  void operator()(int64_t row, int64_t panel, const int32_t* acc) const {
+  HWY_INLINE void operator()(int64_t row, int64_t panel, const int32_t* acc) const {
     const int64_t j = panel * kPanelRows;
     const int64_t count = std::min(kPanelRows, n - j);
     const VI row_sum = hn::Set(DI(), sum[row]);
@@ -172,21 +174,20 @@ HWY_NOINLINE void MultiplyChunk(const TernaryPanels& w, const TernaryRows& x, in
       UnpackCodes(w.data + (panel + p) * PanelBytes(w.k) + c * (kPanelRows / 4), columns,
                   codes + p * kCodeBytes);
     }
+    const bool last = c + columns == PaddedColumns(w.k);
     for (int64_t i = 0; i < tiles; ++i) {
       const int64_t row = rows * i / tiles;
       const int64_t row_end = rows * (i + 1) / tiles;
-      if (c / kDepth < P) {  // the results are large and far apart: fetch some of their lines
-        for (int64_t r = row; r < row_end; ++r) {
-          __builtin_prefetch(store.Place(begin + r, panel + c / kDepth), 1);
-        }
+      for (int64_t r = row; last && r < row_end; ++r) {  // results lie far apart: fetch their lines
+        for (int p = 0; p < P; ++p) __builtin_prefetch(store.Place(begin + r, panel + p), 1);
       }
       AnyTile<P>(row_end - row, codes, columns, x.q + (begin + row) * x.stride + c, x.stride,
                  acc + row * P * kPanelRows);
-    }
-  }
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int p = 0; p < P; ++p) {
-      store(begin + row, panel + p, acc + (row * P + p) * kPanelRows);
+      if (last) {
+        for (int64_t r = row; r < row_end; ++r) {
+          for (int p = 0; p < P; ++p) store(begin + r, panel + p, acc + (r * P + p) * kPanelRows);
+        }
+      }
     }
   }
 }
