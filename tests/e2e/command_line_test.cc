@@ -142,6 +142,7 @@ TEST(Tokenize, RefusesBadText) {
   const std::string file = directory.Write("text", "abc\xff");
   Refuses(1, {"tokenize", tokenizer, "--file", file}, {"UTF-8", "3"});
   Refuses(1, {"tokenize", tokenizer, "--file", directory.File("none")}, {"none"});
+  Refuses(1, {"tokenize", tokenizer, "--decode", ""}, {"--decode"});
   Refuses(1, {"tokenize", tokenizer, "--decode", "1,x"}, {"--decode", "x"});
   Refuses(1, {"tokenize", tokenizer, "--decode", "1,99999999"}, {"99999999"});
   Refuses(1, {"tokenize", file, "--text", "a"}, {file});

@@ -279,12 +279,13 @@ TEST(Refusals, LeaveNothingBehind) {
     Refuses(1, Arguments{"train", "--out", out} + arguments, texts);
     EXPECT_FALSE(fs::exists(out));
   };
-  refuses({}, {"--data"});
   refuses({"--data", directory.File("none")}, {"none"});
   refuses({"--data", text, "--config", directory.Write("c1", R"({"stepz": 3})")}, {"c1", "stepz"});
   refuses({"--data", text, "--config", directory.Write("c2", R"({"steps": -3})")}, {"c2", "steps"});
   refuses({"--data", text, "--hidden-size", "31"}, {"hidden_size"});
   refuses({"--data", text, "--steps", "soon"}, {"steps"});
+  refuses({"--data", "/dev/null"}, {"/dev/null", "regular"});
+  Refuses(2, {"train", "--out", out}, {"--data", "--resume"});
   Refuses(2, {"train", "--out", out, "--data", text, "--resume"}, {"--resume"});
   Refuses(1, {"train", "--out", out, "--resume"}, {out});
   EXPECT_FALSE(fs::exists(out));

@@ -47,6 +47,19 @@ void AddModelArgument(CLI::App* command, std::string* model) {
       ->type_name("");
 }
 
+CLI::Validator AtLeast(int64_t least) {
+  return CLI::Validator(
+      [least](const std::string& text) {
+        int64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool whole = error == std::errc() && end == text.data() + text.size();
+        return whole && value >= least
+                   ? std::string()
+                   : fmt::format("takes a whole number from {}, not {}", least, text);
+      },
+      "");
+}
+
 int ThreadCount(const CommonOptions& options) {
   if (options.threads > 0) return options.threads;
   const Settings settings = ReadSettings();

@@ -44,6 +44,9 @@ void AddCommonOptions(CLI::App* command, CommonOptions* options);
 // The required argument MODEL.
 void AddModelArgument(CLI::App* command, std::string* model);
 
+// Checks that an option's value is a whole number, and no less than that.
+CLI::Validator AtLeast(int64_t least);
+
 // Makes *run call the function with the options, once the command line has chosen the command.
 template <typename Options>
 void RunWith(CLI::App* command, Runner* run, std::shared_ptr<Options> options,

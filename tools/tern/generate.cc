@@ -122,7 +122,7 @@ void AddGenerate(CLI::App& app, Runner* run) {
   AddModelArgument(command, &options->model);
   command->add_option("--prompt", options->prompt, "How the text begins")->type_name("TEXT");
   command->add_option("--max-tokens", generate.max_tokens, "Tokens to add at most")
-      ->check(CLI::NonNegativeNumber.description(""))
+      ->check(AtLeast(0))
       ->capture_default_str()
       ->type_name("N");
   command->add_option("--stop", generate.stop, "Ends the text before this string; may be repeated")
@@ -133,7 +133,7 @@ void AddGenerate(CLI::App& app, Runner* run) {
   command
       ->add_option("--context", options->context,
                    "Tokens to make room for (default: what is needed)")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(AtLeast(1))
       ->type_name("N");
   command->add_option("--kv-type", options->kv_type, "Cache of keys and values: f32, bf16 or f16")
       ->check(CLI::IsMember({"f32", "bf16", "f16"}).description(""))

@@ -94,11 +94,11 @@ void AddLogits(CLI::App& app, Runner* run) {
   AddModelArgument(command, &options->model);
   command->add_option("--ids", options->ids, "Token ids, like 1,2,3")->required()->type_name("IDS");
   command->add_option("--last", options->last, "Positions from the end whose logits are given")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(AtLeast(1))
       ->capture_default_str()
       ->type_name("N");
   command->add_option("--greedy", options->greedy, "Tokens to add by greedy decoding")
-      ->check(CLI::NonNegativeNumber.description(""))
+      ->check(AtLeast(0))
       ->capture_default_str()
       ->type_name("N");
   AddCommonOptions(command, options.get());

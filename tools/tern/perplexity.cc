@@ -74,7 +74,7 @@ void AddPerplexity(CLI::App& app, Runner* run) {
   AddModelArgument(command, &options->model);
   command->add_option("--file", options->file, "UTF-8 text")->required()->type_name("FILE");
   command->add_option("--context", options->context, "Tokens of a window (default: the model's)")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(AtLeast(1))
       ->type_name("N");
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);

@@ -26,19 +26,20 @@ struct Options : CommonOptions {
   std::string text;
   std::string file;
   std::string decode;
-  bool has_text = false;
+  const CLI::Option* text_option = nullptr;
+  const CLI::Option* decode_option = nullptr;
   bool plain = false;
   bool add_special = false;
 };
 
 // What messages call the text.
 std::string InputName(const Options& options) {
-  if (options.has_text) return "--text";
+  if (options.text_option->count() > 0) return "--text";
   return options.file.empty() ? "standard input" : options.file;
 }
 
 std::string InputText(const Options& options) {
-  if (options.has_text) return options.text;
+  if (options.text_option->count() > 0) return options.text;
   if (!options.file.empty()) return ReadFile(options.file, kMaxTextBytes);
   if (::isatty(STDIN_FILENO) != 0) {
     fmt::print(stderr, "tern: reading text from the terminal; Ctrl-D ends it\n");
@@ -60,7 +61,7 @@ int Decode(const Options& options, const Tokenizer& tokenizer) {
 
 int Run(const Options& options) {
   const Tokenizer tokenizer = Tokenizer::FromFile(ResolveTokenizer(options.model));
-  if (!options.decode.empty()) return Decode(options, tokenizer);
+  if (options.decode_option->count() > 0) return Decode(options, tokenizer);
   const std::string text = InputText(options);
   EncodeOptions encode;
   encode.special = !options.plain;
@@ -87,20 +88,15 @@ void AddTokenize(CLI::App& app, Runner* run) {
                    "A model, as for the other commands, or a tokenizer.json")
       ->required()
       ->type_name("");
-  CLI::Option* text = command
-                          ->add_option_function<std::string>(
-                              "--text",
-                              [options](const std::string& value) {
-                                options->text = value;
-                                options->has_text = true;
-                              },
-                              "Text to encode")
-                          ->type_name("TEXT");
+  CLI::Option* text =
+      command->add_option("--text", options->text, "Text to encode")->type_name("TEXT");
   CLI::Option* file =
       command->add_option("--file", options->file, "UTF-8 file to encode")->type_name("FILE");
   CLI::Option* decode =
       command->add_option("--decode", options->decode, "Ids to turn into text instead")
           ->type_name("IDS");
+  options->text_option = text;
+  options->decode_option = decode;
   text->excludes(file)->excludes(decode);
   file->excludes(decode);
   command->add_flag("--plain", options->plain,

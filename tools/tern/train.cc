@@ -56,7 +56,10 @@ uint64_t TextBytes(const std::vector<std::string>& files) {
   for (const std::string& file : files) {
     std::error_code error;
     const uint64_t size = std::filesystem::file_size(file, error);
-    if (error) Fail(ErrorKind::kIo, "{}: {}", file, error.message());
+    if (error) {
+      Fail(ErrorKind::kIo, "{}: cannot tell its size ({}); --data takes regular files", file,
+           error.message());
+    }
     bytes += size;
   }
   return bytes;
@@ -142,10 +145,6 @@ void PrintSummary(const Options& options, const TrainSummary& summary) {
 }
 
 int Run(const Options& options) {
-  if (!options.resume && options.source.data.empty()) {
-    Fail(ErrorKind::kInvalidArgument, "train: give --data FILE..., or --resume to go on with {}",
-         options.out);
-  }
   std::signal(SIGINT, RequestStop);
   std::signal(SIGTERM, RequestStop);
   const std::unique_ptr<Context> ctx = MakeContext(options);
@@ -210,7 +209,12 @@ void AddTrain(CLI::App& app, Runner* run) {
   AddSettings(command, options, &of_new_run);
   for (CLI::Option* option : of_new_run) resume->excludes(option);
   AddCommonOptions(command, options.get());
-  RunWith(command, run, options, &Run);
+  command->callback([run, options] {
+    if (!options->resume && options->source.data.empty()) {
+      throw CLI::RequiredError("--data FILE, or --resume,");
+    }
+    *run = [options] { return Run(*options); };
+  });
 }
 
 }  // namespace tern::cli
