@@ -13,8 +13,7 @@ class SystemSource final : public SlabSource {
   void* Map(size_t bytes) noexcept override {
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
-    // A hint: a product that strides through a few MiB spends a tenth of its time on pages of 4
-    // KiB.
+    // A hint: a product that strides through some MiB spends a tenth of its time on small pages.
     if (bytes >= kHugePageBytes) madvise(memory, bytes, MADV_HUGEPAGE);
     return memory;
   }
