@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "tern/base/error.h"
 #include "tern/models/logits_hash.h"
@@ -12,7 +14,13 @@
 namespace tern::cli {
 
 LoadedModel Load(Context& ctx, const std::string& model, const LoadOptions& options) {
-  return LoadModel(ctx, ResolveModel(model), options);
+  const std::string path = ResolveModel(model);
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) {
+    Fail(ErrorKind::kUnsupported,
+         "{}: is not a directory; MODEL is one with config.json and safetensors files", path);
+  }
+  return LoadModel(ctx, path, options);
 }
 
 LoadedModel LoadWithTokenizer(Context& ctx, const std::string& model) {
