@@ -306,8 +306,14 @@ TEST(Refusals, KeepWhatIsThere) {
   const std::string run = Train(directory);
   const auto before = Snapshot(run);
   Refuses(1, {"convert", run, run}, {run});
+  Refuses(1, {"convert", run, run, "--force"}, {run, "not a model's"});
   Refuses(1, Arguments{"train", "--out", run, "--data", directory.File("text.txt")}, {run});
   EXPECT_EQ(Snapshot(run), before);
+  const std::string model = directory.File("model");
+  Succeeds({"convert", run, model});
+  Refuses(1, {"convert", run, model}, {model});
+  Succeeds({"convert", run, model, "--type", "hf-masters", "--force"});
+  EXPECT_EQ(SucceedsWithJson({"inspect", model})["kinds"].count("packed trits"), 0U);
 }
 
 TEST(Refusals, OfDirectoriesThatCannotBeWritten) {

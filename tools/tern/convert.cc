@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
+#include <system_error>
 
 #include "tern/base/error.h"
 #include "tools/tern/command.h"
@@ -39,8 +41,23 @@ struct Options : CommonOptions {
   bool force = false;
 };
 
+// --force replaces what SaveModel writes, never anything else.
+void CheckReplaceable(const std::string& directory) {
+  const std::set<std::string> written = {"config.json", "generation_config.json", "tokenizer.json",
+                                         "tokenizer_config.json", "model.safetensors.index.json"};
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_regular_file() || (!written.contains(name) && !name.ends_with(".safetensors"))) {
+      Fail(ErrorKind::kInvalidArgument,
+           "{}: holds {}, which is not a model's; --force replaces models alone", directory, name);
+    }
+  }
+}
+
 // Writes OUT and gives the hash of IN's logits.
 uint64_t Write(Context& ctx, const Options& options) {
+  if (options.force) CheckReplaceable(options.out);
   SaveOptions save;
   save.form = kTypes.at(options.type);
   if (!options.float_type.empty()) save.float_dtype = kFloats.at(options.float_type);
@@ -121,7 +138,7 @@ void AddConvert(CLI::App& app, Runner* run) {
   command->add_option("--max-shard", options->max_shard_bytes, "Split files beyond this size")
       ->transform(CLI::AsSizeValue(false).description(""))
       ->type_name("SIZE");
-  command->add_flag("--force", options->force, "OUT may exist: it is replaced");
+  command->add_flag("--force", options->force, "OUT may hold a model: it is replaced");
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }
