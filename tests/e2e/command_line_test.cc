@@ -91,6 +91,20 @@ TEST(CommandLine, SaysWhenOutputCannotBeWritten) {
           {"standard output"}, options);
 }
 
+TEST(Shipped, IsFoundByNameFromAnywhere) {
+  const TestDirectory directory;
+  RunOptions options;
+  options.directory = directory.path();
+  const std::vector<std::string> generate = {
+      "generate", "tern-stories",  "--prompt", "Once upon a time", "--max-tokens",
+      "8",        "--temperature", "0"};
+  const Outcome outcome = Succeeds(generate, options);
+  EXPECT_THAT(outcome.out, StartsWith("Once upon a time"));
+  EXPECT_THAT(outcome.err, HasSubstr("tokens/s"));
+  EXPECT_EQ(SucceedsWithJson({"verify", "tern-stories", "--ids", "1,2,3"}, options)["equal"], true);
+  EXPECT_THAT(Tern({"inspect", "tern-tories"}, options).err, HasSubstr("tern-stories"));
+}
+
 TEST(Doctor, DescribesThisMachine) {
   const nlohmann::json json = SucceedsWithJson({"doctor", "--memory-limit", "64M"});
   EXPECT_FALSE(json["cpu"].get<std::string>().empty());

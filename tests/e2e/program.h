@@ -30,6 +30,7 @@ struct Outcome {
 struct RunOptions {
   std::string input = {};                     // standard input
   std::string out_path = {};                  // standard output goes there instead
+  std::string directory = {};                 // where it runs; empty: here
   std::vector<std::string> environment = {};  // "NAME=value", besides this process's
   rlim_t file_bytes_limit = 0;                // no file may become larger; 0: no limit
 };
@@ -71,6 +72,7 @@ inline pid_t StartWith(const std::vector<std::string>& arguments, const RunOptio
     ::signal(SIGXFSZ, SIG_IGN);  // writing beyond is then an error of the write
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
+  if (!options.directory.empty() && ::chdir(options.directory.c_str()) != 0) ::_exit(126);
   ::execv(words.front(), words.data());
   ::_exit(127);
 }
