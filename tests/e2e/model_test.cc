@@ -237,7 +237,7 @@ TEST(Model, PlainFloatsHaveNoPackedForm) {
   const std::string run = Train(directory, {"--weights", "f32"});
   Succeeds({"generate", run, "--max-tokens", "3"});
   const std::string copy = directory.File("copy");
-  Refuses(1, {"convert", run, copy}, {"pack"});
+  Refuses(1, {"convert", run, copy}, {"hf-masters"});
   EXPECT_FALSE(fs::exists(copy));
   EXPECT_EQ(SucceedsWithJson({"convert", run, copy, "--type", "hf-masters"})["equal"], true);
 }

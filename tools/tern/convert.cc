@@ -66,6 +66,12 @@ uint64_t Write(Context& ctx, const Options& options) {
   LoadOptions load;
   load.keep_masters = save.form == CheckpointForm::kMasters;
   const LoadedModel in = Load(ctx, options.in, load);
+  if (save.form == CheckpointForm::kPacked &&
+      in.model->config().weights != nn::WeightKind::kTernary) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{}: has plain float weights, which do not pack; copy it with --type hf-masters",
+         options.in);
+  }
   save.tokenizer = in.tokenizer ? &*in.tokenizer : nullptr;
   SaveModel(ctx, *in.model, options.out, save);
   return LogitsHash(ctx, *in.model, ProbeIds(in.model->config()));

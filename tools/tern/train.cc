@@ -27,8 +27,8 @@ constexpr const char* kText =
     "checkpoint, to the same bits as a run that was never stopped.\n"
     "\n"
     "Settings come from a JSON file (--config), and from the options below, which go first.\n"
-    "With neither, the model's size and the number of steps are chosen for the size of the\n"
-    "text: some minutes on two cores.";
+    "Without a file they start from a model and a number of steps that suit the size of the\n"
+    "text: some minutes on two cores for a book or two.";
 constexpr const char* kExamples =
     "  tern train --data book.txt --out my-model\n"
     "  tern train --data a.txt b.txt --out my-model --steps 500 --hidden-size 128\n"
