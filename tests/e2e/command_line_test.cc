@@ -66,6 +66,9 @@ TEST(CommandLine, RefusesWrongUsageWithStatus2) {
   Refuses(2, {"doctor", "--threads", "0"}, {"--threads", "1"});
   Refuses(2, {"doctor", "--threads", "many"}, {"--threads", "many"});
   Refuses(2, {"doctor", "--memory-limit", "12 parsecs"}, {"--memory-limit"});
+  Refuses(2, {"doctor", "--memory-limit", "-5"}, {"--memory-limit", "-5"});
+  Refuses(2, {"generate", "x", "--seed", "-1"}, {"--seed", "-1"});
+  Refuses(2, {"convert", "x", "y", "--max-shard", "-1G"}, {"--max-shard", "-1G"});
   Refuses(2, {"tokenize", "x", "--text", "a", "--decode", "1"}, {"--text", "--decode"});
 }
 

@@ -34,7 +34,7 @@ void AddCommonOptions(CLI::App* command, CommonOptions* options) {
   command
       ->add_option("--memory-limit", options->memory_limit_bytes,
                    "Most memory for weights, cache and workspaces, e.g. 800M or 2G")
-      ->transform(CLI::AsSizeValue(false).description(""))
+      ->transform(SizeValue())
       ->type_name("SIZE");
 }
 
@@ -56,6 +56,16 @@ CLI::Validator AtLeast(int64_t least) {
         return whole && value >= least
                    ? std::string()
                    : fmt::format("takes a whole number from {}, not {}", least, text);
+      },
+      "");
+}
+
+CLI::Validator SizeValue() {
+  return CLI::Validator(
+      [](std::string& text) {
+        // The conversion would wrap a negative number around.
+        if (text.starts_with('-')) return fmt::format("takes a size like 800M or 2G, not {}", text);
+        return CLI::AsSizeValue(false)(text);
       },
       "");
 }

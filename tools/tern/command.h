@@ -46,6 +46,8 @@ void AddModelArgument(CLI::App* command, std::string* model);
 
 // Checks that an option's value is a whole number, and no less than that.
 CLI::Validator AtLeast(int64_t least);
+// Turns sizes like 800M or 2G into bytes.
+CLI::Validator SizeValue();
 
 // Makes *run call the function with the options, once the command line has chosen the command.
 template <typename Options>

@@ -142,7 +142,7 @@ void AddConvert(CLI::App& app, Runner* run) {
       ->check(CLI::IsMember(Names(kFloats)).description(""))
       ->type_name("TYPE");
   command->add_option("--max-shard", options->max_shard_bytes, "Split files beyond this size")
-      ->transform(CLI::AsSizeValue(false).description(""))
+      ->transform(SizeValue())
       ->type_name("SIZE");
   command->add_flag("--force", options->force, "OUT may hold a model: it is replaced");
   AddCommonOptions(command, options.get());

@@ -102,7 +102,7 @@ int Run(const Options& options) {
 
 void AddSamplerOptions(CLI::App* command, SamplerOptions* sampler) {
   const auto add = [command](const char* name, auto* value, const char* text) {
-    command->add_option(name, *value, text)->capture_default_str()->group("Sampling");
+    return command->add_option(name, *value, text)->capture_default_str()->group("Sampling");
   };
   add("--temperature", &sampler->temperature, "Spread of the draw; 0 is greedy");
   add("--top-k", &sampler->top_k, "Draw from the K likeliest tokens; 0: all");
@@ -110,7 +110,7 @@ void AddSamplerOptions(CLI::App* command, SamplerOptions* sampler) {
   add("--min-p", &sampler->min_p, "Draw from tokens this likely beside the likeliest");
   add("--repetition-penalty", &sampler->repetition_penalty, "Above 1 makes repetition rarer");
   add("--repetition-window", &sampler->repetition_window, "Tokens that the penalty sees; 0: all");
-  add("--seed", &sampler->seed, "Another number, another text");
+  add("--seed", &sampler->seed, "Another number, another text")->check(AtLeast(0));
 }
 
 }  // namespace
