@@ -307,6 +307,7 @@ TEST(Refusals, KeepWhatIsThere) {
   const auto before = Snapshot(run);
   Refuses(1, {"convert", run, run}, {run});
   Refuses(1, {"convert", run, run, "--force"}, {run, "not a model's"});
+  Refuses(1, {"convert", run, run + "/model", "--force"}, {run + "/model", "IN"});
   Refuses(1, Arguments{"train", "--out", run, "--data", directory.File("text.txt")}, {run});
   EXPECT_EQ(Snapshot(run), before);
   const std::string model = directory.File("model");

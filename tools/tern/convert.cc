@@ -10,6 +10,7 @@
 #include "tern/base/error.h"
 #include "tools/tern/command.h"
 #include "tools/tern/load.h"
+#include "tools/tern/model_path.h"
 
 namespace tern::cli {
 namespace {
@@ -41,11 +42,15 @@ struct Options : CommonOptions {
   bool force = false;
 };
 
-// --force replaces what SaveModel writes, never anything else.
-void CheckReplaceable(const std::string& directory) {
+// --force replaces what SaveModel writes, never anything else, and not IN: its masters would be
+// lost.
+void CheckReplaceable(const std::string& in, const std::string& directory) {
   const std::set<std::string> written = {"config.json", "generation_config.json", "tokenizer.json",
                                          "tokenizer_config.json", "model.safetensors.index.json"};
   std::error_code ignored;
+  if (std::filesystem::equivalent(ResolveModel(in), directory, ignored)) {
+    Fail(ErrorKind::kInvalidArgument, "{}: is IN itself; name another directory", directory);
+  }
   for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
     const std::string name = entry.path().filename().string();
     if (!entry.is_regular_file() || (!written.contains(name) && !name.ends_with(".safetensors"))) {
@@ -57,7 +62,7 @@ void CheckReplaceable(const std::string& directory) {
 
 // Writes OUT and gives the hash of IN's logits.
 uint64_t Write(Context& ctx, const Options& options) {
-  if (options.force) CheckReplaceable(options.out);
+  if (options.force) CheckReplaceable(options.in, options.out);
   SaveOptions save;
   save.form = kTypes.at(options.type);
   if (!options.float_type.empty()) save.float_dtype = kFloats.at(options.float_type);
