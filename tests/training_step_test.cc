@@ -20,7 +20,7 @@ constexpr int64_t kSequences = 4;
 constexpr int64_t kTokens = 12;
 constexpr Rates kRates = {.learning_rate = 1e-3, .weight_decay = 0.1};
 
-// Runs on the CPU and counts the elements of each op's first output.
+// Runs on the CPU and counts the calls of each op and the elements of its first outputs.
 class CountingBackend final : public Backend {
  public:
   std::string_view name() const override { return "counting"; }
@@ -29,16 +29,22 @@ class CountingBackend final : public Backend {
   bool Supports(const OpCall& call) const override { return cpu_.Supports(call); }
   void Run(Context& ctx, const OpCall& call) override {
     outputs_[call.op] += call.out(0).elements();
+    ++calls_[call.op];
     cpu_.Run(ctx, call);
   }
   void Synchronize() override { cpu_.Synchronize(); }
 
   int64_t outputs(Op op) const { return outputs_.contains(op) ? outputs_.at(op) : 0; }
-  void Reset() { outputs_.clear(); }
+  int64_t calls(Op op) const { return calls_.contains(op) ? calls_.at(op) : 0; }
+  void Reset() {
+    outputs_.clear();
+    calls_.clear();
+  }
 
  private:
   CpuBackend cpu_;
   std::map<Op, int64_t> outputs_;
+  std::map<Op, int64_t> calls_;
 };
 
 TEST(TrainingStep, AsksTheSystemForNothingOnceWarm) {
@@ -76,9 +82,12 @@ TEST(TrainingStep, ComputesTheTernaryProductsOfEveryLayerOnce) {
   TrainStep step(ctx, *model, {}, kSequences / 2);
   const TokenBatch batch =
       testing::RandomBatch(ctx, kSequences, kTokens, model->config().vocab_size);
+  int64_t masters = 0;
   int64_t out_features = 0;
   for (const Parameter& parameter : step.parameters()) {
-    if (parameter.kind == ParameterKind::kTernaryMaster) out_features += parameter.value->dim(0);
+    if (parameter.kind != ParameterKind::kTernaryMaster) continue;
+    ++masters;
+    out_features += parameter.value->dim(0);
   }
   const ModelConfig& config = model->config();
   ASSERT_EQ(out_features,
@@ -87,6 +96,7 @@ TEST(TrainingStep, ComputesTheTernaryProductsOfEveryLayerOnce) {
   backend.Reset();
   step.Run(batch, kRates);
   EXPECT_EQ(backend.outputs(Op::kBitLinear), kSequences * kTokens * out_features);
+  EXPECT_EQ(backend.calls(Op::kQuantizeTernary), 2 * masters);  // two micro batches
   EXPECT_EQ(backend.outputs(Op::kLinear), kSequences * kTokens * config.vocab_size);
 }
 
