@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kText =
     "Reads config.json and the headers of the safetensors files, not the weights: instant for a\n"
-    "model of any size. MODEL may also be one .safetensors file. Every file is validated.";
+    "model of any size. MODEL may also be one .safetensors file. Headers are validated.";
 constexpr const char* kExamples =
     "  tern inspect tern-stories\n"
     "  tern inspect my-model --tensors\n"
