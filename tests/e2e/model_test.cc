@@ -224,9 +224,11 @@ TEST(Model, TrainsOnFromAnotherModel) {
                            "--batch-tokens",
                            "64",
                            "--micro-batch-tokens",
-                           "64",
-                           "--max-position-embeddings",
-                           std::to_string(kContext)};
+                           "64"};
+  // The model decides its shape, and the tokenizer the vocabulary.
+  Refuses(2, train + Arguments{"--init", run, "--hidden-size", "64"}, {"--init", "--hidden-size"});
+  Refuses(2, train + Arguments{"--tokenizer", run, "--vocab-size", "300"},
+          {"--tokenizer", "--vocab-size"});
   Succeeds(train + Arguments{"--init", run});
   EXPECT_TRUE(Snapshot(run)["tokenizer.json"] == Snapshot(more)["tokenizer.json"]);
   EXPECT_NE(Logits(run), Logits(more));

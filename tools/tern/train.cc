@@ -185,6 +185,20 @@ void AddSettings(CLI::App* command, const std::shared_ptr<Options>& options,
   }
 }
 
+// A setting that --init or --tokenizer decides is wrong usage beside it, rather than ignored.
+void ExcludeWhatIsDecided(CLI::App* command) {
+  CLI::Option* tokenizer = command->get_option("--tokenizer");
+  CLI::Option* init = command->get_option("--init");
+  tokenizer->excludes(command->get_option("--vocab-size"));
+  init->excludes(tokenizer);
+  for (const char* name : {"--vocab-size", "--hidden-size", "--intermediate-size",
+                           "--num-hidden-layers", "--num-attention-heads", "--num-key-value-heads",
+                           "--max-position-embeddings", "--rope-theta", "--rms-norm-eps",
+                           "--hidden-act", "--tie-word-embeddings", "--weights", "--quantizer"}) {
+    init->excludes(command->get_option(name));
+  }
+}
+
 }  // namespace
 
 void AddTrain(CLI::App& app, Runner* run) {
@@ -209,6 +223,7 @@ void AddTrain(CLI::App& app, Runner* run) {
       command->add_flag("--resume", options->resume, "Go on from the last checkpoint in --out");
   AddSettings(command, options, &of_new_run);
   for (CLI::Option* option : of_new_run) resume->excludes(option);
+  ExcludeWhatIsDecided(command);
   AddCommonOptions(command, options.get());
   command->callback([run, options] {
     if (!options->resume && options->source.data.empty()) {
