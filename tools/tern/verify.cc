@@ -11,6 +11,7 @@
 #include "tern/kernels/kernel_table.h"
 #include "tern/models/logits_hash.h"
 #include "tern/runtime/session.h"
+#include "tern/train/train_step.h"
 #include "tools/tern/command.h"
 #include "tools/tern/load.h"
 #include "tools/tern/status_line.h"
@@ -43,25 +44,10 @@ struct Check {
   uint64_t hash;
 };
 
-// Links every trainable tensor of a model to a tape, and lets go of it at the end.
-class Watched {
- public:
-  Watched(Model& model, Tape& tape) : parameters_(model.Parameters()) {
-    for (const Parameter& parameter : parameters_) *parameter.value = tape.Watch(*parameter.value);
-  }
-  ~Watched() {
-    for (const Parameter& parameter : parameters_) *parameter.value = parameter.value->Detached();
-  }
-  Watched(const Watched&) = delete;
-  Watched& operator=(const Watched&) = delete;
-
- private:
-  std::vector<Parameter> parameters_;
-};
-
 uint64_t Recorded(Context& ctx, Model& model, const std::vector<int32_t>& ids) {
   Tape tape(ctx);
-  const Watched watched(model, tape);
+  const std::vector<Parameter> parameters = model.Parameters();
+  const WatchedParameters watched(tape, parameters);
   const uint64_t hash = LogitsHash(ctx, model, ids);
   TERN_CHECK(tape.nodes() > 0);
   return hash;
