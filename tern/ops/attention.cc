@@ -43,7 +43,7 @@ void CheckAttention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t s
 // Added to the scores [tokens, start + tokens]: hides the keys behind each query.
 Tensor CausalMask(Context& ctx, const Tensor& like, int64_t tokens, int64_t start) {
   constexpr double kHidden = -1e30;  // whose exponential is 0 beside any score's
-  const Tensor mask = ctx.EmptyLike(like, {tokens, start + tokens}, like.dtype());
+  Tensor mask = ctx.EmptyLike(like, {tokens, start + tokens}, like.dtype());
   Run(ctx, Op::kFill, {}, {&mask}, ScalarAttrs{0});
   for (int64_t i = 0; i + 1 < tokens; ++i) {
     const Tensor hidden = mask.Selected(0, i).Sliced(0, start + i + 1, start + tokens);

@@ -21,10 +21,9 @@ bool HasRows(const Tensor& t) {
 // The same matrices with contiguous rows, transposed if need be; copied only where neither order
 // has them.
 Tensor WithRows(Context& ctx, const Tensor& t, bool* transpose) {
-  const Tensor batch =
-      t.rank() == 3 ? t.Detached() : t.Detached().Reshaped(t.shape().Inserted(0, 1));
+  Tensor batch = t.rank() == 3 ? t.Detached() : t.Detached().Reshaped(t.shape().Inserted(0, 1));
   if (HasRows(batch)) return batch;
-  const Tensor flipped = batch.Transposed(1, 2);
+  Tensor flipped = batch.Transposed(1, 2);
   if (!HasRows(flipped)) return Contiguous(ctx, batch);
   *transpose = !*transpose;
   return flipped;

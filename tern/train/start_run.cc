@@ -149,7 +149,8 @@ std::unique_ptr<Trainer> Trainer::Start(Context& ctx, const TrainConfig& given,
     WriteFileAtomically(run.staging_path() + kTokenizerFile, begin.tokenizer.ToJson());
     WriteTokens(ctx, source, begin.tokenizer, run.staging_path());
     const RunTokens tokens(run.staging_path(), begin.tokenizer, config);
-    WindowSampler(tokens.training(), config.sequence_length, 0);  // an Error if the text is short
+    // An Error if the text is short.
+    static_cast<void>(WindowSampler(tokens.training(), config.sequence_length, 0));
     WriteJsonFile(run.staging_path() + kTrainConfigFile, TrainConfigToJson(config));
     const Optimizer optimizer(ctx, begin.model->Parameters(), OptimizerOptionsOf(config));
     SaveRunCheckpoint(ctx, run.staging_path(), begin.tokenizer, *begin.model, optimizer, {});

@@ -25,11 +25,8 @@ bool AreContiguous(std::span<const Tensor* const> operands, std::initializer_lis
 // Calls run(T()) with the T of an op's f32 or f64 output.
 template <typename F>
 void WithFloat(const OpCall& call, F run) {
-  if (call.out(0).dtype() == DType::kF64) {
-    run(double());
-  } else {
-    run(float());
-  }
+  if (call.out(0).dtype() == DType::kF64) return run(double());
+  run(float());
 }
 
 #define TERN_CPU_OP(op, supports)    \
