@@ -121,6 +121,7 @@ int Run(const Options& options) {
 template <typename Value>
 std::vector<std::string> Names(const std::map<std::string, Value>& map) {
   std::vector<std::string> names;
+  names.reserve(map.size());
   for (const auto& entry : map) names.push_back(entry.first);
   return names;
 }
