@@ -24,8 +24,8 @@ inline constexpr int64_t kProductDepth = 256;  // of k at a time
 inline constexpr int64_t kProductWorkspace = 2 * (kMaxProductExtent + 32) * kProductDepth;
 
 struct GemmKernels {
-  // out[m, n] = sum over k of a[m, k] * b[n, k], plus bias[n]
-  // unless it is null; strides of rows in elements, rows of a and b contiguous.
+  // out[m, n] = sum over k of a[m, k] * b[n, k], plus bias[n] unless it is null; strides of rows in
+  // elements, rows of a and b contiguous.
   void (*dot_rows)(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
                    const float* bias, float* out, int64_t out_stride, int64_t m, int64_t n,
                    int64_t k) noexcept;
