@@ -4,7 +4,7 @@
 include(CMakePackageConfigHelpers)
 
 add_library(tern INTERFACE)
-target_link_libraries(tern INTERFACE tern_cpu tern_runtime tern_train)
+target_link_libraries(tern INTERFACE tern_cpu tern_linalg tern_runtime tern_train)
 add_library(tern::tern ALIAS tern)
 
 get_property(rooms GLOBAL PROPERTY TERN_ROOMS)

@@ -12,6 +12,7 @@
 #include "tern/kernels/attention/attention.h"
 #include "tern/kernels/elementwise/elementwise.h"
 #include "tern/kernels/gemm/gemm.h"
+#include "tern/kernels/linalg/linalg.h"
 #include "tern/kernels/mlp/mlp.h"
 #include "tern/kernels/norm/norm.h"
 #include "tern/kernels/reduce/reduce.h"
@@ -27,6 +28,8 @@ struct KernelTable {
   AttentionKernels<float> attention;
   ElementwiseKernels elementwise;
   GemmKernels gemm;
+  LinalgKernels<float> linalg_f32;
+  LinalgKernels<double> linalg_f64;
   MlpKernels<float> mlp;
   NormKernels<float> norm;
   ReduceKernels<float> reduce;

@@ -7,6 +7,7 @@
 #include "tern/kernels/attention/attention-inl.h"
 #include "tern/kernels/elementwise/elementwise-inl.h"
 #include "tern/kernels/gemm/gemm-inl.h"
+#include "tern/kernels/linalg/linalg-inl.h"
 #include "tern/kernels/mlp/mlp-inl.h"
 #include "tern/kernels/norm/norm-inl.h"
 #include "tern/kernels/reduce/reduce-inl.h"
@@ -26,6 +27,8 @@ const KernelTable TERN_TABLE_NAME(TERN_TARGET_NAME) = {
     .attention = TERN_TARGET_NAME::kAttention,
     .elementwise = TERN_TARGET_NAME::kElementwise,
     .gemm = TERN_TARGET_NAME::kGemm,
+    .linalg_f32 = TERN_TARGET_NAME::kLinalg<float>,
+    .linalg_f64 = TERN_TARGET_NAME::kLinalg<double>,
     .mlp = TERN_TARGET_NAME::kMlp,
     .norm = TERN_TARGET_NAME::kNorm,
     .reduce = TERN_TARGET_NAME::kReduce,

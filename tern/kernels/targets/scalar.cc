@@ -5,6 +5,7 @@
 #include "tern/kernels/elementwise/reference.h"
 #include "tern/kernels/gemm/reference.h"
 #include "tern/kernels/kernel_table.h"
+#include "tern/kernels/linalg/reference.h"
 #include "tern/kernels/mlp/reference.h"
 #include "tern/kernels/norm/reference.h"
 #include "tern/kernels/reduce/reference.h"
@@ -21,6 +22,8 @@ const KernelTable kTable_scalar = {
     .attention = reference::kAttention<float>,
     .elementwise = reference::kElementwise,
     .gemm = reference::kGemm,
+    .linalg_f32 = reference::kLinalg<float>,
+    .linalg_f64 = reference::kLinalg<double>,
     .mlp = reference::kMlp<float>,
     .norm = reference::kNorm<float>,
     .reduce = reference::kReduce<float>,

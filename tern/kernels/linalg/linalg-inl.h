@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// linalg.h for vector targets.
+#pragma once
+
+#include "tern/kernels/gemm/product-inl.h"
+
+TERN_BEGIN_TARGET
+
+template <typename T>
+constexpr LinalgKernels<T> kLinalg = {
+    .product = ProductOf<T>,
+    .direct_product = DirectProduct<T>,
+};
+
+TERN_END_TARGET

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Kernels of dense linear algebra, for f32 and f64: products that blocked factorizations are made
+// of, and the small factorizations at their base. They fuse multiplies and adds where the target
+// can: bits depend on the target and the shape of the call, and on nothing else.
+#pragma once
+
+#include <cstdint>
+
+#include "tern/kernels/gemm/gemm.h"
+
+namespace tern::kernels {
+
+template <typename T>
+struct LinalgKernels {
+  // out[m, n] = alpha a[m, k] b[k, n], added to out if `accumulate`; m and n at most
+  // kMaxProductExtent. Rows of out contiguous; workspace of kProductWorkspace elements, aligned to
+  // 64 bytes. Copies a and b into panels first.
+  void (*product)(StridedMatrix<T> a, StridedMatrix<T> b, T* out, int64_t out_stride, int64_t m,
+                  int64_t n, int64_t k, T alpha, bool accumulate, T* workspace) noexcept;
+  // The same for any m and n without copies, for matrices that fit a cache; rows of b contiguous.
+  void (*direct_product)(StridedMatrix<T> a, const T* b, int64_t b_stride, T* out,
+                         int64_t out_stride, int64_t m, int64_t n, int64_t k, T alpha,
+                         bool accumulate) noexcept;
+};
+
+}  // namespace tern::kernels

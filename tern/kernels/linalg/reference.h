@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// linalg.h, slow and obvious.
+#pragma once
+
+#include <algorithm>
+
+#include "tern/kernels/linalg/linalg.h"
+
+namespace tern::kernels::reference {
+
+template <typename T>
+void DirectProduct(StridedMatrix<T> a, const T* b, int64_t b_stride, T* out, int64_t out_stride,
+                   int64_t m, int64_t n, int64_t k, T alpha, bool accumulate) noexcept {
+  for (int64_t i = 0; i < m; ++i) {
+    T* const row = out + i * out_stride;
+    if (!accumulate) std::fill_n(row, n, T(0));
+    for (int64_t t = 0; t < k; ++t) {
+      const T x = alpha * a.data[i * a.row_stride + t * a.column_stride];
+      for (int64_t j = 0; j < n; ++j) row[j] += x * b[t * b_stride + j];
+    }
+  }
+}
+
+template <typename T>
+void ScaledProduct(StridedMatrix<T> a, StridedMatrix<T> b, T* out, int64_t out_stride, int64_t m,
+                   int64_t n, int64_t k, T alpha, bool accumulate, T* /*workspace*/) noexcept {
+  for (int64_t i = 0; i < m; ++i) {
+    T* const row = out + i * out_stride;
+    if (!accumulate) std::fill_n(row, n, T(0));
+    for (int64_t t = 0; t < k; ++t) {
+      const T x = alpha * a.data[i * a.row_stride + t * a.column_stride];
+      for (int64_t j = 0; j < n; ++j) row[j] += x * b.data[t * b.row_stride + j * b.column_stride];
+    }
+  }
+}
+
+template <typename T>
+constexpr LinalgKernels<T> kLinalg = {
+    .product = ScaledProduct<T>,
+    .direct_product = DirectProduct<T>,
+};
+
+}  // namespace tern::kernels::reference

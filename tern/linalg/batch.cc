@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "tern/linalg/batch.h"
+
+#include <bit>
+#include <cmath>
+
+#include "tern/backends/cpu/cpu_backend.h"
+#include "tern/base/error.h"
+
+namespace tern::linalg {
+namespace {
+
+// Whether all n elements are finite; a loop that the compiler vectorizes.
+template <typename T>
+bool AllFinite(const T* x, int64_t n) {
+  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+  constexpr Bits kExponent = sizeof(T) == 8 ? Bits(0x7ff0000000000000) : Bits(0x7f800000);
+  Bits greatest = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    greatest |= static_cast<Bits>((std::bit_cast<Bits>(x[i]) & kExponent) == kExponent);
+  }
+  return greatest == 0;
+}
+
+}  // namespace
+
+Env EnvOf(Context& ctx, const Operand& a) {
+  auto* const cpu = dynamic_cast<CpuBackend*>(&ctx.backend(a.tensor.device()));
+  if (cpu == nullptr) {
+    Fail(ErrorKind::kUnsupported, "{}: {} is on {}; linear algebra runs on the CPU", a.function,
+         a.name, DeviceName(a.tensor.device()));
+  }
+  return {cpu->kernels(), ctx.threads(), cpu->pool()};
+}
+
+void RequireMatrices(const Operand& a) {
+  const Tensor& t = a.tensor;
+  if (!t.defined()) Fail(ErrorKind::kInvalidArgument, "{}: {} is undefined", a.function, a.name);
+  if (t.dtype() != DType::kF32 && t.dtype() != DType::kF64) {
+    Fail(ErrorKind::kInvalidArgument, "{}: {} is {}; it takes f32 and f64", a.function, a.name,
+         DTypeName(t.dtype()));
+  }
+  if (t.rank() < 2) {
+    Fail(ErrorKind::kInvalidArgument, "{}: {} has shape {}; a matrix has at least two axes",
+         a.function, a.name, t.shape().ToString());
+  }
+  if (t.elements() == 0) {
+    Fail(ErrorKind::kInvalidArgument, "{}: {} of shape {} is empty", a.function, a.name,
+         t.shape().ToString());
+  }
+  if (t.link().tape != nullptr) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{}: {} is recorded on a tape, but has no gradient here; hand in its Detached()",
+         a.function, a.name);
+  }
+}
+
+void RequireSquareMatrices(const Operand& a) {
+  RequireMatrices(a);
+  if (a.tensor.dim(-1) != a.tensor.dim(-2)) {
+    Fail(ErrorKind::kInvalidArgument, "{}: {} of shape {} is not square", a.function, a.name,
+         a.tensor.shape().ToString());
+  }
+}
+
+void RequireRightSide(const Operand& a, const Operand& b, int64_t rows) {
+  RequireMatrices(b);
+  if (b.tensor.dtype() != a.tensor.dtype()) {
+    Fail(ErrorKind::kInvalidArgument, "{}: {} is {}, but {} is {}", a.function, b.name,
+         DTypeName(b.tensor.dtype()), a.name, DTypeName(a.tensor.dtype()));
+  }
+  if (LeadingShape(b.tensor) != LeadingShape(a.tensor) || b.tensor.dim(-2) != rows) {
+    Fail(ErrorKind::kInvalidArgument, "{}: {} of shape {} does not fit {} of shape {}", a.function,
+         b.name, b.tensor.shape().ToString(), a.name, a.tensor.shape().ToString());
+  }
+}
+
+int64_t BatchCount(const Tensor& a) { return LeadingShape(a).elements(); }
+
+Shape MatrixShape(const Tensor& a, int64_t rows, int64_t columns) {
+  return a.shape().With(-2, rows).With(-1, columns);
+}
+
+Shape LeadingShape(const Tensor& a) { return a.shape().Without(-1).Without(-1); }
+
+std::string MatrixName(const Operand& a, int64_t index) {
+  std::string places;
+  for (int axis = a.tensor.rank() - 3; axis >= 0; --axis) {
+    const std::string place = std::to_string(index % a.tensor.dim(axis));
+    places = places.empty() ? place : place + ", " + places;
+    index /= a.tensor.dim(axis);
+  }
+  return places.empty() ? a.name : std::string(a.name) + "[" + places + "]";
+}
+
+template <typename T>
+void CopyFinite(const Operand& a, int64_t index, Matrix<T> out) {
+  const Matrix<const T> in = MatrixAt<T>(a.tensor, index);
+  CopyMatrix<T>(in, out);
+  for (int64_t i = 0; i < in.rows; ++i) {
+    if (AllFinite(out.Row(i), in.columns)) continue;
+    int64_t j = 0;
+    while (std::isfinite(out(i, j))) ++j;
+    Fail(ErrorKind::kNumeric, "{}: {} is {} at row {}, column {}", a.function, MatrixName(a, index),
+         out(i, j), i, j);
+  }
+}
+
+template void CopyFinite<float>(const Operand&, int64_t, Matrix<float>);
+template void CopyFinite<double>(const Operand&, int64_t, Matrix<double>);
+
+void ForMatrices(const Env& env, int64_t count, FunctionRef<void(int64_t, int64_t)> body) {
+  if (count < env.threads.threads()) {
+    body(0, count);
+  } else {
+    env.threads.ParallelFor(count, 1, body);
+  }
+}
+
+}  // namespace tern::linalg
