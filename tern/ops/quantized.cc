@@ -7,6 +7,7 @@
 #include "tern/ops/gemm.h"
 #include "tern/ops/ops.h"
 #include "tern/ops/transformer.h"
+#include "tern/pack/scales.h"
 #include "tern/pack/ternary_layout.h"
 
 namespace tern::ops {
@@ -77,6 +78,31 @@ Tensor DequantizeRows(Context& ctx, const QuantRows& x) {
   Tensor y = ctx.EmptyLike(x.q, {x.rows(), x.k}, DType::kF32);
   Run(ctx, Op::kDequantizeRows, {&x.q, &x.scale}, {&y});
   return y;
+}
+
+// The weights' scales as the ops take them: [n, groups].
+Tensor Scales(Context& ctx, const TernaryWeight& w) {
+  if (w.has_scales()) return w.multiplier;
+  return Contiguous(ctx, w.multiplier.Broadcast({w.attrs.n, 1}));
+}
+
+// Rows on a tape as the floats that they stand for.
+Tensor RecordedRows(Context& ctx, const QuantRows& x) {
+  Tensor rows = DequantizeRows(ctx, x);
+  RecordBackward({&x.surrogate}, {&rows},
+                 [](GradientPass& pass) { pass.Add(0, pass.OutputGradient()); });
+  return rows;
+}
+
+// BitLinear of weights with scales.
+Tensor ScaledBitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w,
+                       const Tensor& bias) {
+  if (w.groups() > 1) return TernaryLinear(ctx, RecordedRows(ctx, x), w, bias);
+  TernaryWeight unscaled = w;
+  unscaled.multiplier = ctx.EmptyLike(w.panels, {1}, DType::kF32);
+  Run(ctx, Op::kFill, {}, {&unscaled.multiplier}, ScalarAttrs{1});
+  const Tensor y = Mul(ctx, BitLinear(ctx, x, unscaled), w.multiplier.Reshaped({w.attrs.n}));
+  return bias.defined() ? Add(ctx, y, bias) : y;
 }
 
 // The backward pass of BitLinear; inputs are the rows' surrogate, the latent weights, the bias.
@@ -155,6 +181,27 @@ TernaryWeight PackTernary(Context& ctx, const Tensor& trits, float multiplier) {
   return out;
 }
 
+TernaryWeight PackTernary(Context& ctx, const Tensor& trits, const Tensor& scales) {
+  const TernaryAttrs attrs = MakeAttrs("PackTernary", trits, DType::kI8);
+  if (!scales.defined() || scales.dtype() != DType::kF32 || scales.rank() != 2 ||
+      scales.dim(0) != attrs.n || scales.dim(1) < 1 || attrs.k % scales.dim(1) != 0) {
+    Refuse("PackTernary", {&trits, &scales},
+           "the scales must be f32 [n, groups], groups a divisor of the columns");
+  }
+  const Tensor plain = Contiguous(ctx, trits);
+  const Tensor own = ctx.EmptyLike(scales, scales.shape(), DType::kF32);
+  CopyInto(ctx, scales, own);
+  const int64_t groups = MergeScales(plain.span<int8_t>(), attrs.n, attrs.k, own.span<float>());
+  if (groups == 0) return PackTernary(ctx, plain, own.span<float>()[0]);
+  TernaryWeight out = PackTernary(ctx, plain, 1.0f);
+  out.multiplier = ctx.EmptyLike(scales, {attrs.n, groups}, DType::kF32);
+  CopyInto(
+      ctx,
+      own.Reshaped({own.elements()}).Sliced(0, 0, attrs.n * groups).Reshaped({attrs.n, groups}),
+      out.multiplier);
+  return out;
+}
+
 Tensor UnpackTernary(Context& ctx, const TernaryWeight& w) {
   Tensor trits = ctx.EmptyLike(w.panels, {w.attrs.n, w.attrs.k}, DType::kI8);
   Run(ctx, Op::kUnpackTernary, {&w.panels}, {&trits}, w.attrs);
@@ -163,8 +210,17 @@ Tensor UnpackTernary(Context& ctx, const TernaryWeight& w) {
 
 Tensor DequantizeTernary(Context& ctx, const TernaryWeight& w) {
   Tensor y = ctx.EmptyLike(w.panels, {w.attrs.n, w.attrs.k}, DType::kF32);
-  Run(ctx, Op::kDequantizeTernary, {&w.panels, &w.multiplier}, {&y}, w.attrs);
-  return y;
+  if (!w.has_scales()) {
+    Run(ctx, Op::kDequantizeTernary, {&w.panels, &w.multiplier}, {&y}, w.attrs);
+    return y;
+  }
+  const Tensor one = ctx.EmptyLike(w.panels, {1}, DType::kF32);
+  Run(ctx, Op::kFill, {}, {&one}, ScalarAttrs{1});
+  Run(ctx, Op::kDequantizeTernary, {&w.panels, &one}, {&y}, w.attrs);
+  const int64_t n = w.attrs.n, groups = w.groups();
+  const Tensor scaled =
+      Mul(ctx, y.Reshaped({n, groups, w.attrs.k / groups}), w.multiplier.Reshaped({n, groups, 1}));
+  return scaled.Reshaped({n, w.attrs.k});
 }
 
 Tensor BitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w, const Tensor& bias) {
@@ -177,6 +233,7 @@ Tensor BitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w, const
     Refuse("BitLinear", {&x.q, &w.panels, &bias},
            fmt::format("the bias must be f32 [{}]", w.attrs.n));
   }
+  if (w.has_scales()) return ScaledBitLinear(ctx, x, w, bias);
   Tensor y = ctx.EmptyLike(x.q, {x.rows(), w.attrs.n}, DType::kF32);
   Run(ctx, Op::kBitLinear, {&x.q, &x.scale, &x.sum, &w.panels, &w.multiplier, &bias}, {&y},
       w.attrs);
@@ -189,6 +246,33 @@ Tensor BitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w, const
                    [rows, weight](GradientPass& pass) { BitLinearGradient(pass, rows, weight); });
   }
   return y;
+}
+
+Tensor TernaryLinear(Context& ctx, const Tensor& x, const TernaryWeight& w, const Tensor& bias) {
+  RequireRows("TernaryLinear", x, {&x});
+  if (x.rank() != 2 || x.dim(1) != w.attrs.k) {
+    Refuse("TernaryLinear", {&x, &w.panels},
+           fmt::format("the rows must be [rows, {}] for weights [{}, {}]", w.attrs.k, w.attrs.n,
+                       w.attrs.k));
+  }
+  const Tensor rows = Contiguous(ctx, x.Detached());
+  const Tensor scales = Scales(ctx, w);
+  Tensor y = ctx.EmptyLike(x, {x.dim(0), w.attrs.n}, DType::kF32);
+  const Tensor* inputs[] = {&rows, &w.panels, &scales};
+  const Tensor* outputs[] = {&y};
+  const OpCall call = {
+      .op = Op::kTernaryLinear, .inputs = inputs, .outputs = outputs, .attrs = w.attrs};
+  if (!ctx.backend(x.device()).Supports(call)) {
+    return Linear(ctx, x, DequantizeTernary(ctx, w), bias);
+  }
+  ctx.Run(call);
+  TernaryWeight weight = w;
+  weight.latent = {};
+  RecordBackward({&x}, {&y}, [weight](GradientPass& pass) {
+    const Tensor dy = Contiguous(pass.ctx(), pass.OutputGradient());
+    pass.Add(0, Gemm(pass.ctx(), dy, DequantizeTernary(pass.ctx(), weight), {}));
+  });
+  return bias.defined() ? Add(ctx, y, bias) : y;
 }
 
 }  // namespace tern::ops

@@ -15,6 +15,14 @@ class QuantizedOpTest : public OpTest {
  protected:
   Tensor Floats(const Shape& shape) { return Random<float>(ctx_, shape, random_); }
 
+  Tensor Trits(const Shape& shape) {
+    const Tensor trits = ctx_.Empty(shape, DType::kI8);
+    for (int8_t& trit : trits.span<int8_t>()) {
+      trit = static_cast<int8_t>(static_cast<int>(random_() % 3) - 1);
+    }
+    return trits;
+  }
+
   // x [rows, k] as a matrix of what its quantized rows stand for, in f64.
   Tensor DequantizedRows(const Tensor& x) {
     const int64_t k = x.dim(1);
@@ -49,6 +57,74 @@ class QuantizedOpTest : public OpTest {
     EXPECT_TRUE(result.ok) << result.ToString() << " values from seed " << seed_;
   }
 };
+
+// Weights with scales of each granularity: the products are those of the floats that they stand
+// for, in float and (with one scale a row) exactly in int32.
+TEST_F(QuantizedOpTest, ScalesAreATensorsProperty) {
+  const int64_t rows = 5, n = 19, k = 96;
+  const Tensor x = Floats({rows, k}), bias = Floats({n});
+  const Tensor trits = Trits({n, k});
+  for (const int64_t groups : {1, 3}) {
+    SCOPED_TRACE(testing::Message() << groups << " groups, seed " << seed_);
+    const Tensor scales = Abs(ctx_, Floats({n, groups}));
+    const TernaryWeight w = PackTernary(ctx_, trits, scales);
+    ASSERT_EQ(w.multiplier.shape(), (Shape{n, groups}));
+    const Tensor floats = DequantizeTernary(ctx_, w);
+    for (int64_t i = 0; i < n * k; ++i) {
+      ASSERT_EQ(floats.data<float>()[i], static_cast<float>(trits.data<int8_t>()[i]) *
+                                             scales.data<float>()[i / (k / groups)]);
+    }
+    EXPECT_EQ(Values<float>(TernaryLinear(ctx_, x, w, bias)),
+              Values<float>(Linear(ctx_, x, floats, bias)));
+    const QuantRows q = QuantizeRows(ctx_, x);
+    const std::vector<float> y = Values<float>(BitLinear(ctx_, q, w, bias));
+    const TernaryWeight unscaled = PackTernary(ctx_, trits, 1.0f);
+    const std::vector<float> dots = Values<float>(BitLinear(ctx_, q, unscaled));
+    for (int64_t i = 0; groups == 1 && i < rows * n; ++i) {
+      EXPECT_EQ(y[i], dots[i] * scales.data<float>()[i % n] + bias.data<float>()[i % n]);
+    }
+    const Tensor dequantized = ToFloat(DequantizedRows(x));
+    if (groups > 1) {
+      EXPECT_EQ(y, Values<float>(Linear(ctx_, dequantized, floats, bias)));
+    }
+  }
+}
+
+TEST_F(QuantizedOpTest, EqualScalesBecomeOne) {
+  const Tensor trits = Trits({4, 64});
+  const auto equal = [&](const Shape& shape) {
+    return Make<float>(shape, std::vector<float>(static_cast<size_t>(shape.elements()), 0.75f));
+  };
+  const TernaryWeight w = PackTernary(ctx_, trits, equal({4, 2}));
+  EXPECT_FALSE(w.has_scales());
+  EXPECT_EQ(w.multiplier.item<float>(), 0.75f);
+  const Tensor rows = equal({4, 2});
+  rows.data<float>()[2] = rows.data<float>()[3] = 0.5f;
+  EXPECT_EQ(Values<float>(PackTernary(ctx_, trits, rows).multiplier),
+            (std::vector<float>{0.75f, 0.5f, 0.75f, 0.75f}));
+  ExpectRefused([&] { PackTernary(ctx_, trits, equal({4, 3})); }, {"a divisor of the columns"});
+  ExpectRefused([&] { PackTernary(ctx_, trits, equal({3, 2})); }, {"[4, 64]", "[3, 2]"});
+}
+
+TEST_F(QuantizedOpTest, GradientsPassWeightsWithScales) {
+  const int64_t k = 64, n = 6;
+  const Tensor x = Floats({3, k});
+  const Tensor offset = Sub(ctx_, DequantizedRows(x), ToDouble(x));
+  const Tensor trits = Trits({n, k});
+  for (const int64_t groups : {1, 2}) {
+    const TernaryWeight w = PackTernary(ctx_, trits, Abs(ctx_, Floats({n, groups})));
+    const Tensor floats = ToDouble(DequantizeTernary(ctx_, w));
+    CheckAgainstSurrogate(
+        [&](auto leaves) { return ToDouble(TernaryLinear(ctx_, ToFloat(leaves[0]), w)); },
+        [&](auto leaves) { return Linear(ctx_, leaves[0], floats); }, {ToDouble(x)});
+    CheckAgainstSurrogate(
+        [&](auto leaves) {
+          return ToDouble(BitLinear(ctx_, QuantizeRows(ctx_, ToFloat(leaves[0])), w));
+        },
+        [&](auto leaves) { return Linear(ctx_, Add(ctx_, leaves[0], offset), floats); },
+        {ToDouble(x)});
+  }
+}
 
 TEST_F(QuantizedOpTest, BitLinearIsItsDefinition) {
   const int64_t k = 77, n = 19;

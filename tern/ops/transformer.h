@@ -27,11 +27,22 @@ QuantRows RmsNormQuantize(Context& ctx, const Tensor& x, const Tensor& w, double
 TernaryWeight QuantizeTernary(Context& ctx, const Tensor& w, TernaryQuantizer quantizer);
 // Trits i8 [n, k] with values -1, 0, 1 and the multiplier of a checkpoint.
 TernaryWeight PackTernary(Context& ctx, const Tensor& trits, float multiplier);
+// With scales f32 [n, groups], groups a divisor of k. Equal scales of a row, and of all rows,
+// become one, so that the same weights are computed alike however they were stored; the scale of a
+// group of zeros alone does not count.
+TernaryWeight PackTernary(Context& ctx, const Tensor& trits, const Tensor& scales);
 Tensor UnpackTernary(Context& ctx, const TernaryWeight& w);      // i8 [n, k]
 Tensor DequantizeTernary(Context& ctx, const TernaryWeight& w);  // f32 [n, k]
 
-// y [rows, n] = (q . trit) * (multiplier / scale) + bias [n] unless it is undefined.
+// y [rows, n] = (q . trit) * (multiplier / scale) + bias [n] unless it is undefined. With a scale
+// for each row of w, (q . trit) * (1 / scale) times the row's; with more, TernaryLinear of q /
+// scale.
 Tensor BitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w, const Tensor& bias = {});
+
+// x f32 [rows, k] -> [rows, n]: the bits of Linear with DequantizeTernary(w), which are never all
+// in memory. No gradient for w.
+Tensor TernaryLinear(Context& ctx, const Tensor& x, const TernaryWeight& w,
+                     const Tensor& bias = {});
 
 // Angles of rotary position embedding, as transformers computes them in f32:
 // inv_freq[i] = 1 / theta^(2i / head_dim), angle = position * inv_freq[i].

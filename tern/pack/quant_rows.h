@@ -21,13 +21,17 @@ struct QuantRows {
   int64_t rows() const { return scale.dim(0); }
 };
 
-// Weights [n, k] as trits in a run-time layout: w is trit * multiplier.
+// Weights [n, k] as trits in a run-time layout: w is trit * multiplier, or trit * scale with a
+// scale for each group of k / groups columns of a row.
 struct TernaryWeight {
   Tensor panels;      // u8
-  Tensor multiplier;  // f32 [1]
+  Tensor multiplier;  // f32 [1]; or, of rank 2, scales f32 [n, groups], not all of them equal
   TernaryAttrs attrs;
   // The master weights f32 [n, k] that the trits were made from, when a tape watches them.
   Tensor latent;
+
+  bool has_scales() const { return multiplier.rank() == 2; }
+  int64_t groups() const { return has_scales() ? multiplier.dim(1) : 1; }
 };
 
 }  // namespace tern

@@ -145,6 +145,10 @@ void AddTernary(Cases* cases) {
     cases->push_back({Op::kDequantizeTernary, {packed, one}, {F32({n, k})}, attrs});
 
     const Operand x = F32({rows, k});
+    for (const int64_t groups : {int64_t{1}, k}) {
+      cases->push_back(
+          {Op::kTernaryLinear, {x, packed, F32({n, groups})}, {F32({rows, n})}, attrs});
+    }
     const Operand q = I8({rows, QuantRowStride(k)});
     const Operand scale = F32({rows}).Between(1, 200);
     const Operand sum = I32({rows});

@@ -62,6 +62,20 @@ WeightSums SumWeights(const Env& env, const Tensor& w) {
        w.shape().ToString(), i / w.dim(1), i % w.dim(1), data[i]);
 }
 
+// A panel's rows of weights in f32: trit * scale.
+void ScalePanel(const Env& env, const OpCall& call, int64_t panel, float* weights) {
+  const TernaryAttrs& attrs = Attrs(call);
+  const Tensor& scales = call.in(2);
+  const int64_t first = panel * kPanelRows;
+  const int64_t count = scales.dim(1), columns = attrs.k / count;
+  env.kernels.ternary.dequantize_panels(Panels(call.in(1), attrs), panel, panel + 1, 1.0f,
+                                        weights - first * attrs.k);
+  const float* scale = scales.data<float>() + first * count;
+  for (int64_t i = 0; i < std::min(kPanelRows, attrs.n - first) * count; ++i) {
+    for (int64_t column = 0; column < columns; ++column) *weights++ *= scale[i];
+  }
+}
+
 // How BitLinear is shared out: a grid of row blocks by groups of panels, in the order of row
 // blocks. Few rows, or panels enough for all threads, make one row block, so that weights are read
 // once.
@@ -144,6 +158,8 @@ bool SupportsTernary(const OpCall& call) {
       return are({kU8}, {kI8});
     case Op::kDequantizeTernary:
       return are({kU8, kF32}, {kF32});
+    case Op::kTernaryLinear:
+      return are({kF32, kU8, kF32}, {kF32});
     default:  // BitLinear
       return are({kI8, kF32, kI32, kU8, kF32, kF32}, {kF32});
   }
@@ -222,6 +238,22 @@ void RunBitLinear(const Env& env, const OpCall& call) {
           .panel_end = std::min(panels, (stop - block * columns) * kPanelsAtOnce)};
       env.kernels.ternary.bit_linear(w, x, range, out);
       begin = stop;
+    }
+  });
+}
+
+void RunTernaryLinear(const Env& env, const OpCall& call) {
+  const Tensor& x = call.in(0);
+  const TernaryAttrs& attrs = Attrs(call);
+  const int64_t k = attrs.k, n = attrs.n;
+  ForPanels(env, attrs, [&](int64_t begin, int64_t end) {
+    const Workspace weights(env.pool, static_cast<size_t>(kPanelRows * k) * sizeof(float));
+    for (int64_t panel = begin; panel < end; ++panel) {
+      ScalePanel(env, call, panel, weights.As<float>());
+      const int64_t first = panel * kPanelRows;
+      env.kernels.gemm.dot_rows(x.data<float>(), k, weights.As<float>(), k, nullptr,
+                                call.out(0).data<float>() + first, n, x.dim(0),
+                                std::min(kPanelRows, n - first), k);
     }
   });
 }
