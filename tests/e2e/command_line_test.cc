@@ -132,6 +132,43 @@ TEST(Doctor, ShowsThatTheEnvironmentForcesATarget) {
   EXPECT_THAT(json["why"].get<std::string>(), HasSubstr("TERN_CPU"));
 }
 
+TEST(Bench, MeasuresAShapeAndAModel) {
+  std::vector<std::string> sizes = {"--prompt",      "8", "--generate",     "4",
+                                    "--repetitions", "2", "--memory-limit", "64M"};
+  std::vector<std::string> arguments = {"bench", "--shape", "tiny", "--threads", "1,2", "--ops"};
+  arguments.insert(arguments.end(), sizes.begin(), sizes.end());
+  const nlohmann::json json = SucceedsWithJson(arguments);
+  ASSERT_EQ(json["results"].size(), 4U);
+  for (const nlohmann::json& result : json["results"]) {
+    EXPECT_EQ(result["samples"].size(), 2U);
+    EXPECT_GT(result["least"], 0);
+    EXPECT_LE(result["least"], result["tokens_per_second"]);
+    EXPECT_LE(result["tokens_per_second"], result["greatest"]);
+  }
+  EXPECT_EQ(json["results"][0]["test"], "pp8");
+  EXPECT_EQ(json["results"][3]["test"], "tg4@16");
+  EXPECT_EQ(json["results"][3]["threads"], 2);
+  EXPECT_GT(json["results"][3]["share_of_peak"], 0);
+  EXPECT_EQ(json["ternary_weights"], 2 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 256 * 512));
+  ASSERT_EQ(json["ops"].size(), 4U);
+  EXPECT_EQ(json["ops"][1]["ops"][0]["op"], "Add");
+  EXPECT_EQ(json["ops"][1]["ops"][0]["calls"], 2 * 2 * 4);
+
+  arguments = {"bench", Source("tests/golden/bitnet-packed"), "--prompt", "0"};
+  arguments.insert(arguments.end(), sizes.begin() + 2, sizes.end());
+  EXPECT_THAT(Succeeds(arguments).out, HasSubstr("tg4@16"));
+}
+
+TEST(Bench, RefusesWhatItCannotMeasure) {
+  Refuses(2, {"bench"}, {"MODEL", "--shape"});
+  Refuses(2, {"bench", "x", "--shape", "tiny"}, {"--shape", "MODEL"});
+  Refuses(2, {"bench", "--shape", "round"}, {"round", "bitnet-2b-4t"});
+  Refuses(2, {"bench", "--shape", "tiny", "--threads", "1,0"}, {"--threads"});
+  Refuses(2, {"bench", "--shape", "tiny", "--repetitions", "0"}, {"--repetitions", "1"});
+  Refuses(1, {"bench", "--shape", "tiny", "--prompt", "9000", "--memory-limit", "64M"},
+          {"9000", "8192"});
+}
+
 TEST(Tokenize, EncodesAndDecodes) {
   const std::string tokenizer = Source("tests/golden/tok/tokenizer.json");
   const std::string text = "Hello, world! 123\n";

@@ -25,12 +25,16 @@ CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& 
 }
 
 void AddCommonOptions(CLI::App* command, CommonOptions* options) {
-  command->add_flag("--json", options->json, "One JSON object on stdout, nothing else there");
   command
       ->add_option("--threads", options->threads,
                    "Threads (default: TERN_THREADS, else the usable cores)")
       ->check(CLI::Range(1, kMaxThreads).description(""))
       ->type_name("N");
+  AddOutputOptions(command, options);
+}
+
+void AddOutputOptions(CLI::App* command, CommonOptions* options) {
+  command->add_flag("--json", options->json, "One JSON object on stdout, nothing else there");
   command
       ->add_option("--memory-limit", options->memory_limit_bytes,
                    "Most memory for weights, cache and workspaces, e.g. 800M or 2G")

@@ -40,6 +40,8 @@ CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& 
 
 // --json, --threads and --memory-limit.
 void AddCommonOptions(CLI::App* command, CommonOptions* options);
+// --json and --memory-limit, for a command with threads of its own.
+void AddOutputOptions(CLI::App* command, CommonOptions* options);
 
 // The required argument MODEL.
 void AddModelArgument(CLI::App* command, std::string* model);

@@ -62,20 +62,6 @@ std::string NeedsText(std::string needs) {
   return needs;
 }
 
-// Beyond the caches where memory allows it, and quick to go through.
-int64_t BufferBytes(const CpuTopology& topology, const MachineMemory& memory,
-                    uint64_t memory_limit_bytes) {
-  constexpr int64_t kLeast = int64_t{64} << 20;
-  constexpr int64_t kMost = int64_t{1} << 30;
-  int64_t bytes = std::clamp(4 * topology.l3_bytes, kLeast, kMost);
-  if (memory.available_bytes > 0) bytes = std::min(bytes, memory.available_bytes / 4);
-  if (memory.limit_bytes > 0) bytes = std::min(bytes, memory.limit_bytes / 4);
-  if (memory_limit_bytes > 0) {
-    bytes = std::min(bytes, static_cast<int64_t>(memory_limit_bytes / 2));
-  }
-  return bytes;
-}
-
 std::string FeaturesText(const CpuFeatures& cpu) {
   std::string text;
   for (const auto& [name, present] : FeatureList(cpu)) {
@@ -86,7 +72,7 @@ std::string FeaturesText(const CpuFeatures& cpu) {
 
 void MeasurePeaks(const CommonOptions& options, int64_t buffer_bytes, Peaks* peaks) {
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  peaks->read_bytes = MeasureReadBandwidth(*ctx, buffer_bytes);
+  peaks->read_bytes = ReadPeak(*ctx, buffer_bytes).Measure(ctx->threads());
   peaks->ternary_operations = MeasureTernaryRate(*ctx);
 }
 
@@ -100,7 +86,7 @@ Report Examine(const CommonOptions& options) {
   report.chosen = kernels::SelectKernels(report.cpu, forced).target;
   report.why = forced.empty() ? "the fastest that this machine has" : "TERN_CPU forces it";
   report.threads = ThreadCount(options);
-  report.buffer_bytes = BufferBytes(report.topology, report.memory, options.memory_limit_bytes);
+  report.buffer_bytes = PeakBufferBytes(report.topology, report.memory, options.memory_limit_bytes);
   CommonOptions one_thread = options;
   one_thread.threads = 1;
   MeasurePeaks(one_thread, report.buffer_bytes, &report.one_thread);

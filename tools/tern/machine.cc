@@ -40,14 +40,19 @@ uint64_t SumWords(const uint64_t* words, int64_t count) {
   return sum;
 }
 
+constexpr int64_t kGrainWords = int64_t{1} << 17;
+
+int64_t WordCount(const Workspace& buffer) {
+  return static_cast<int64_t>(buffer.size_bytes() / sizeof(uint64_t));
+}
+
 // Seconds of the quickest of some calls: no more of them than are enough for a steady number.
 template <typename Work>
-double BestSeconds(const Work& work) {
-  constexpr int kMostPasses = 20;
+double BestSeconds(int most_passes, const Work& work) {
   constexpr double kEnoughSeconds = 0.3;
   double best = std::numeric_limits<double>::infinity();
   double total = 0;
-  for (int pass = 0; pass < kMostPasses && total < kEnoughSeconds; ++pass) {
+  for (int pass = 0; pass < most_passes && total < kEnoughSeconds; ++pass) {
     const Clock::time_point start = Clock::now();
     work();
     const double seconds = SecondsSince(start);
@@ -78,21 +83,48 @@ MachineMemory ReadMachineMemory() {
   return memory;
 }
 
-double MeasureReadBandwidth(Context& ctx, int64_t bytes) {
-  constexpr int64_t kGrainWords = int64_t{1} << 17;
-  const int64_t words = bytes / static_cast<int64_t>(sizeof(uint64_t));
-  const Workspace buffer(ctx.pool(), static_cast<size_t>(bytes));
-  auto* data = buffer.As<uint64_t>();
-  ctx.threads().ParallelFor(words, kGrainWords, [&](int64_t begin, int64_t end) {
+int64_t PeakBufferBytes(const CpuTopology& topology, const MachineMemory& memory,
+                        uint64_t memory_limit_bytes) {
+  constexpr int64_t kLeast = int64_t{64} << 20;
+  constexpr int64_t kMost = int64_t{1} << 30;
+  int64_t bytes = std::clamp(4 * topology.l3_bytes, kLeast, kMost);
+  if (memory.available_bytes > 0) bytes = std::min(bytes, memory.available_bytes / 4);
+  if (memory.limit_bytes > 0) bytes = std::min(bytes, memory.limit_bytes / 4);
+  if (memory_limit_bytes > 0) {
+    bytes = std::min(bytes, static_cast<int64_t>(memory_limit_bytes / 2));
+  }
+  return bytes;
+}
+
+ReadPeak::ReadPeak(Context& ctx, int64_t bytes) : buffer_(ctx.pool(), static_cast<size_t>(bytes)) {
+  auto* data = buffer_.As<uint64_t>();
+  ctx.threads().ParallelFor(WordCount(buffer_), kGrainWords, [&](int64_t begin, int64_t end) {
     std::fill(data + begin, data + end, uint64_t{1});
   });
+}
+
+double ReadPeak::Measure(ThreadPool& threads, int most_passes) const {
+  const auto* data = buffer_.As<uint64_t>();
   std::atomic<uint64_t> sink{0};  // keeps the sums from being optimized away
-  const double seconds = BestSeconds([&] {
-    ctx.threads().ParallelFor(words, kGrainWords, [&](int64_t begin, int64_t end) {
+  const double seconds = BestSeconds(most_passes, [&] {
+    threads.ParallelFor(WordCount(buffer_), kGrainWords, [&](int64_t begin, int64_t end) {
       sink += SumWords(data + begin, end - begin);
     });
   });
-  return static_cast<double>(bytes) / seconds;
+  return static_cast<double>(bytes()) / seconds;
+}
+
+double MeasureRegisterPeak(Context& ctx, const kernels::KernelTable& kernels) {
+  if (kernels.ternary.register_peak == nullptr) return 0;
+  constexpr int64_t kRounds = 50000;
+  std::atomic<int64_t> products{0};
+  const double seconds = BestSeconds(5, [&] {
+    products = 0;
+    ctx.threads().ParallelFor(ctx.threads().threads(), 1, [&](int64_t begin, int64_t end) {
+      for (; begin < end; ++begin) products += kernels.ternary.register_peak(kRounds);
+    });
+  });
+  return static_cast<double>(products) / seconds;
 }
 
 double MeasureTernaryRate(Context& ctx) {
@@ -111,7 +143,7 @@ double MeasureTernaryRate(Context& ctx) {
   std::memset(sums.data(), 0, sums.size_bytes());
   const kernels::TernaryPanels w = {panels.As<uint8_t>(), kN, kK};
   const kernels::TernaryRows x = {q.As<int8_t>(), stride, sums.As<int32_t>()};
-  const double seconds = BestSeconds([&] {
+  const double seconds = BestSeconds(20, [&] {
     ctx.threads().ParallelFor(PanelCount(kN), 1, [&](int64_t begin, int64_t end) {
       backend.kernels().ternary.dots(w, x, {0, kRows, begin, end}, dots.As<int32_t>());
     });
