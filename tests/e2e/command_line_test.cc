@@ -5,6 +5,7 @@
 
 #include <sstream>
 
+#include "tern/io/test_gguf.h"
 #include "tests/e2e/program.h"
 
 namespace tern::e2e {
@@ -216,6 +217,26 @@ TEST(Inspect, CountsPackedWeights) {
   EXPECT_EQ(json["config"]["model_type"], "bitnet");
   EXPECT_THAT(Succeeds({"inspect", Source("tests/golden/bitnet-packed"), "--tensors"}).out,
               HasSubstr("model.layers.1.mlp.down_proj.weight_scale"));
+}
+
+TEST(Inspect, ReadsGguf) {
+  const TestDirectory directory;
+  testing::GgufImage image;
+  image.String("general.architecture", "bitnet-b1.58").F32("eps", 0.25f);
+  image.Strings("tokenizer.ggml.tokens", {"a", "b"});
+  image.Tensor("token_embd.weight", {128, 2}, 1, std::string(512, 'e'));
+  image.Tensor("blk.0.attn_q.weight", {128, 128}, 36, std::string(4096 + 32, 'q'));
+  const std::string file = directory.Write("m.gguf", image.Image());
+  const nlohmann::json json = SucceedsWithJson({"inspect", file});
+  EXPECT_EQ(json["format"], "GGUF");
+  EXPECT_EQ(json["config"]["general.architecture"], "bitnet-b1.58");
+  EXPECT_EQ(json["config"]["eps"], 0.25);
+  EXPECT_EQ(json["config"]["tokenizer.ggml.tokens"], "string[2]");
+  EXPECT_EQ(json["kinds"]["embedding"]["bytes"], 512);
+  EXPECT_EQ(json["kinds"]["packed trits"]["parameters"], 128 * 128);
+  EXPECT_EQ(json["tensors"][1]["dtype"], "I2_S");
+  EXPECT_THAT(Succeeds({"inspect", file, "--tensors"}).out, HasSubstr("blk.0.attn_q.weight"));
+  Refuses(1, {"inspect", directory.Write("bad.gguf", "GGUF")}, {"bad.gguf", "truncated"});
 }
 
 TEST(Inspect, RefusesABrokenFile) {

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 
 #include "tern/base/error.h"
+#include "tern/io/gguf.h"
 #include "tern/io/json_file.h"
 #include "tern/io/tensor_directory.h"
 #include "tools/tern/command.h"
@@ -16,11 +18,15 @@ namespace tern::cli {
 namespace {
 
 constexpr const char* kText =
-    "Reads config.json and the headers of the safetensors files, not the weights: instant for a\n"
-    "model of any size. MODEL may also be one .safetensors file. Headers are validated.";
+    "Reads config.json and the headers of the safetensors files, or a GGUF file's metadata, not "
+    "the\n"
+    "weights: instant for a model of any size. MODEL may also be one .safetensors file. Headers "
+    "are\n"
+    "validated.";
 constexpr const char* kExamples =
     "  tern inspect tern-stories\n"
     "  tern inspect my-model --tensors\n"
+    "  tern inspect model.gguf\n"
     "  tern inspect model.safetensors --json";
 
 // Hugging Face's packing holds four trits in a byte (docs/formats.md).
@@ -51,12 +57,19 @@ struct Total {
 
 struct Contents {
   std::string path;
+  const char* format = "safetensors";
   std::vector<std::string> files;
   int64_t file_bytes = 0;
-  std::optional<nlohmann::json> config;
+  std::optional<nlohmann::ordered_json> config;
   std::vector<Entry> entries;
   std::map<std::string, Total> kinds;
   Total total;
+
+  void Add(const Entry& entry) {
+    entries.push_back(entry);
+    kinds[entry.kind].Add(entry);
+    total.Add(entry);
+  }
 };
 
 bool EndsWith(std::string_view text, std::string_view end) { return text.ends_with(end); }
@@ -80,7 +93,7 @@ Entry Classify(const TensorInfo& tensor, const TensorDirectory& directory) {
   return {&tensor, kind, tensor.element_count};
 }
 
-std::optional<nlohmann::json> ReadConfig(const std::string& model) {
+std::optional<nlohmann::ordered_json> ReadConfig(const std::string& model) {
   const std::filesystem::path config = std::filesystem::path(model) / "config.json";
   std::error_code ignored;
   if (!std::filesystem::exists(config, ignored)) return std::nullopt;
@@ -96,10 +109,54 @@ Contents Examine(const std::string& model, const TensorDirectory& directory) {
     contents.file_bytes += static_cast<int64_t>(shard->file_bytes());
   }
   for (const TensorInfo* tensor : directory.tensors()) {
-    contents.entries.push_back(Classify(*tensor, directory));
-    contents.kinds[contents.entries.back().kind].Add(contents.entries.back());
-    contents.total.Add(contents.entries.back());
+    contents.Add(Classify(*tensor, directory));
   }
+  return contents;
+}
+
+Entry Classify(const GgufTensor& tensor) {
+  const std::string& name = tensor.info.name;
+  std::string kind = "other";
+  if (EndsWith(name, ".bias")) kind = "bias";
+  if (EndsWith(name, "norm.weight")) kind = "norm";
+  if (name.starts_with("blk.") && tensor.info.shape.size() == 2) kind = "projection";
+  if (tensor.type->ternary) kind = "packed trits";
+  if (name == "token_embd.weight") kind = "embedding";
+  if (name == "output.weight") kind = "head";
+  return {&tensor.info, kind, tensor.info.element_count};
+}
+
+// Metadata as JSON; of an array its type and length.
+nlohmann::ordered_json MetadataJson(const GgufMetadata& metadata) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : metadata.values()) {
+    const std::string key(name);
+    if (value.array) {
+      json[key] = GgufTypeText(value);
+    } else if (value.type == GgufValueType::kString) {
+      json[key] = *metadata.FindString(name);
+    } else if (value.type == GgufValueType::kBool) {
+      json[key] = *metadata.FindBool(name);
+    } else if (value.type == GgufValueType::kF32 || value.type == GgufValueType::kF64) {
+      constexpr double kInfinity = std::numeric_limits<double>::infinity();
+      json[key] = metadata.FindFloat(name, -kInfinity, kInfinity).value();
+    } else {
+      json[key] = metadata.FindInt(name, INT64_MIN, INT64_MAX).value();
+    }
+  }
+  return json;
+}
+
+Contents Examine(const GgufFile& file) {
+  Contents contents;
+  contents.path = file.path();
+  contents.format = "GGUF";
+  contents.config = MetadataJson(file.metadata());
+  for (const std::string& path : file.paths()) {
+    contents.files.push_back(std::filesystem::path(path).filename().string());
+  }
+  contents.file_bytes = static_cast<int64_t>(file.file_bytes());
+  for (const GgufTensor* tensor : file.tensors()) contents.Add(Classify(*tensor));
   return contents;
 }
 
@@ -130,15 +187,27 @@ nlohmann::ordered_json ToJson(const Contents& contents) {
   for (const auto& [kind, total] : contents.kinds) kinds[kind] = ToJson(total);
   nlohmann::ordered_json json = {
       {"path", contents.path}, {"files", contents.files}, {"file_bytes", contents.file_bytes}};
-  json["config"] = contents.config ? nlohmann::ordered_json(*contents.config) : nullptr;
+  json["format"] = contents.format;
+  json["config"] = contents.config.value_or(nullptr);
   json["kinds"] = kinds;
   json["total"] = ToJson(contents.total);
   json["tensors"] = tensors;
   return json;
 }
 
-// The lines of config.json that say what the model is.
-void PrintConfig(const nlohmann::json& config) {
+std::string ValueText(const nlohmann::ordered_json& value) {
+  return value.is_string() ? Escaped(value.get<std::string>()) : value.dump();
+}
+
+// All metadata of a GGUF file; of config.json the lines that say what the model is.
+void PrintConfig(const Contents& contents) {
+  const nlohmann::ordered_json& config = *contents.config;
+  if (contents.format == std::string_view("GGUF")) {
+    for (const auto& item : config.items()) {
+      Print(fmt::format("{:<44}{}\n", Escaped(item.key()), ValueText(item.value())));
+    }
+    return;
+  }
   constexpr const char* kKeys[] = {"model_type",
                                    "vocab_size",
                                    "hidden_size",
@@ -152,11 +221,7 @@ void PrintConfig(const nlohmann::json& config) {
                                    "tie_word_embeddings",
                                    "quantization_config"};
   for (const char* key : kKeys) {
-    if (config.contains(key)) {
-      const nlohmann::json& value = config[key];
-      Print(fmt::format("{:<25}{}\n", key,
-                        value.is_string() ? value.get<std::string>() : value.dump()));
-    }
+    if (config.contains(key)) Print(fmt::format("{:<25}{}\n", key, ValueText(config[key])));
   }
 }
 
@@ -167,17 +232,17 @@ void PrintTotal(std::string_view name, const Total& total) {
 }
 
 void PrintContents(const Contents& contents, bool tensors) {
-  Print(fmt::format("{}: {} in {} safetensors file{}\n\n", contents.path,
+  Print(fmt::format("{}: {} in {} {} file{}\n\n", contents.path,
                     BytesText(static_cast<double>(contents.file_bytes)), contents.files.size(),
-                    contents.files.size() == 1 ? "" : "s"));
+                    contents.format, contents.files.size() == 1 ? "" : "s"));
   if (contents.config) {
-    PrintConfig(*contents.config);
+    PrintConfig(contents);
     Print("\n");
   }
   if (tensors) {
     for (const Entry& entry : contents.entries) {
-      Print(fmt::format("{:<56} {:<5}{:<16}{:>12}\n", entry.tensor->name, entry.tensor->type_name,
-                        ShapeText(entry.tensor->shape),
+      Print(fmt::format("{:<56} {:<6}{:<16}{:>12}\n", Escaped(entry.tensor->name),
+                        entry.tensor->type_name, ShapeText(entry.tensor->shape),
                         CountText(static_cast<int64_t>(entry.tensor->bytes.size()))));
     }
     Print("\n");
@@ -190,12 +255,17 @@ void PrintContents(const Contents& contents, bool tensors) {
 
 int Run(const Options& options) {
   const std::string path = ResolveModel(options.model);
-  const TensorDirectory directory(path);
-  const Contents contents = Examine(path, directory);
-  if (options.json) {
-    PrintJson(ToJson(contents));
+  const auto print = [&](const Contents& contents) {
+    if (options.json) {
+      PrintJson(ToJson(contents));
+    } else {
+      PrintContents(contents, options.tensors);
+    }
+  };
+  if (IsGgufFile(path)) {
+    print(Examine(GgufFile(path)));
   } else {
-    PrintContents(contents, options.tensors);
+    print(Examine(path, TensorDirectory(path)));
   }
   return 0;
 }
