@@ -15,6 +15,7 @@
 #include "tern/base/settings.h"
 #include "tern/core/context.h"
 #include "tern/core/tensor.h"
+#include "tern/linalg/qr.h"
 #include "tern/models/checkpoint.h"
 #include "tern/models/model.h"
 #include "tern/runtime/generate.h"

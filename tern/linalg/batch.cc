@@ -3,27 +3,12 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "tern/backends/cpu/cpu_backend.h"
 #include "tern/base/error.h"
 
 namespace tern::linalg {
-namespace {
-
-// Whether all n elements are finite; a loop that the compiler vectorizes.
-template <typename T>
-bool AllFinite(const T* x, int64_t n) {
-  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-  constexpr Bits kExponent = sizeof(T) == 8 ? Bits(0x7ff0000000000000) : Bits(0x7f800000);
-  Bits greatest = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    greatest |= static_cast<Bits>((std::bit_cast<Bits>(x[i]) & kExponent) == kExponent);
-  }
-  return greatest == 0;
-}
-
-}  // namespace
-
 Env EnvOf(Context& ctx, const Operand& a) {
   auto* const cpu = dynamic_cast<CpuBackend*>(&ctx.backend(a.tensor.device()));
   if (cpu == nullptr) {
@@ -75,6 +60,17 @@ void RequireRightSide(const Operand& a, const Operand& b, int64_t rows) {
   }
 }
 
+double RankTolerance(const Operand& a, double tolerance) {
+  if (!(tolerance >= 0 && tolerance < 1)) {
+    Fail(ErrorKind::kInvalidArgument, "{}: the tolerance is {}; it must be in [0, 1)", a.function,
+         tolerance);
+  }
+  if (tolerance > 0) return tolerance;
+  const double eps = a.tensor.dtype() == DType::kF64 ? std::numeric_limits<double>::epsilon()
+                                                     : std::numeric_limits<float>::epsilon();
+  return static_cast<double>(std::max(a.tensor.dim(-2), a.tensor.dim(-1))) * eps;
+}
+
 int64_t BatchCount(const Tensor& a) { return LeadingShape(a).elements(); }
 
 Shape MatrixShape(const Tensor& a, int64_t rows, int64_t columns) {
@@ -92,6 +88,20 @@ std::string MatrixName(const Operand& a, int64_t index) {
   }
   return places.empty() ? a.name : std::string(a.name) + "[" + places + "]";
 }
+
+template <typename T>
+bool AllFinite(const T* x, int64_t n) {
+  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+  constexpr Bits kExponent = sizeof(T) == 8 ? Bits(0x7ff0000000000000) : Bits(0x7f800000);
+  Bits found = 0;  // a loop without branches, which the compiler vectorizes
+  for (int64_t i = 0; i < n; ++i) {
+    found |= static_cast<Bits>((std::bit_cast<Bits>(x[i]) & kExponent) == kExponent);
+  }
+  return found == 0;
+}
+
+template bool AllFinite<float>(const float*, int64_t);
+template bool AllFinite<double>(const double*, int64_t);
 
 template <typename T>
 void CopyFinite(const Operand& a, int64_t index, Matrix<T> out) {

@@ -52,6 +52,9 @@ void RequireSquareMatrices(const Operand& a);
 // Besides, b has a's dtype and leading axes, and `rows` rows: a right-hand side.
 void RequireRightSide(const Operand& a, const Operand& b, int64_t rows);
 
+// A tolerance of ranks relative to the largest: the given one in [0, 1), or max(m, n) eps for 0.
+double RankTolerance(const Operand& a, double tolerance);
+
 int64_t BatchCount(const Tensor& a);
 // a's leading axes, then rows, columns.
 Shape MatrixShape(const Tensor& a, int64_t rows, int64_t columns);
@@ -70,6 +73,10 @@ Matrix<T> MatrixAt(const Tensor& a, int64_t index) {
   }
   return {a.data<T>() + offset, a.dim(-2), a.dim(-1), a.stride(-2), a.stride(-1)};
 }
+
+// Whether all n elements are finite.
+template <typename T>
+bool AllFinite(const T* x, int64_t n);
 
 // Copies matrix `index` of `a`; Error(kNumeric) that names the first NaN or infinity.
 template <typename T>

@@ -3,14 +3,19 @@
 // higher precision (long double). Matrices are built in double and rounded to the type.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tern/backends/cpu/cpu_backend.h"
+#include "tern/base/error.h"
 #include "tern/base/random.h"
 #include "tern/core/context.h"
 #include "tern/linalg/matrix.h"
@@ -31,6 +36,36 @@ Tensor ToTensor(const Context& ctx, const Values& values, const Shape& shape) {
   std::transform(values.begin(), values.end(), t.data<T>(),
                  [](double x) { return static_cast<T>(x); });
   return t;
+}
+
+// How many random cases a test goes through: `count` where the processor runs natively.
+inline int Rounds(int count) {
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    defined(NDEBUG)
+  return count;
+#else
+  return std::max(4, count / 20);
+#endif
+}
+
+// Sides from 1 to 300, mostly small: a shape of any proportion.
+inline std::pair<int64_t, int64_t> RandomShape(Random* random) {
+  const auto side = [&] {
+    return std::clamp<int64_t>(static_cast<int64_t>(std::pow(300.5, random->Uniform())), 1, 300);
+  };
+  return {side(), side()};
+}
+
+// `run` must throw an Error of this kind whose message contains the part.
+template <typename F>
+void ExpectError(F run, ErrorKind kind, std::string_view part) {
+  try {
+    run();
+    ADD_FAILURE() << "no error; expected one with: " << part;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind) << error.what();
+    EXPECT_NE(std::string_view(error.what()).find(part), std::string_view::npos) << error.what();
+  }
 }
 
 inline Values RandomMatrix(Random& random, int64_t m, int64_t n) {

@@ -5,7 +5,8 @@
 // 2008) do: kProductDepth of k at a time, a's rows and b's columns are copied into panels that the
 // inner loop reads in order, a panel of b stays in the first-level cache and all of a in the
 // second, and a tile of out is held in registers. DirectProduct reads a and b where they are, which
-// is faster for matrices that the caches hold. Both sum over k in order, in parts of kProductDepth.
+// is faster for matrices that the caches hold. In ProductOf an element's bits do not depend on
+// where in the call it lies, so they do not depend on how a larger product is cut into calls.
 #pragma once
 
 #include <algorithm>
@@ -91,13 +92,13 @@ HWY_INLINE void ProductTile(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, in
 template <typename T>
 HWY_NOINLINE void ProductEdge(const T* a, const T* b, int64_t k, bool accumulate, T* out,
                               int64_t out_stride, int64_t rows, int64_t columns) {
-  HWY_ALIGN T tile[kProductRows * kProductColumns<T>];
-  ProductTile(a, b, k, false, tile, kProductColumns<T>);
+  HWY_ALIGN T tile[kProductRows * kProductColumns<T>] = {};
+  for (int64_t r = 0; r < rows && accumulate; ++r) {
+    std::copy_n(out + r * out_stride, columns, tile + r * kProductColumns<T>);
+  }
+  ProductTile(a, b, k, accumulate, tile, kProductColumns<T>);
   for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      T& y = out[r * out_stride + c];
-      y = tile[r * kProductColumns<T> + c] + (accumulate ? y : T(0));
-    }
+    std::copy_n(tile + r * kProductColumns<T>, columns, out + r * out_stride);
   }
 }
 
@@ -135,30 +136,34 @@ void Product(StridedMatrix<float> a, StridedMatrix<float> b, float* out, int64_t
   ProductOf<float>(a, b, out, out_stride, m, n, k, 1.0f, accumulate, workspace);
 }
 
-// out[kRows][kVectors vectors] = alpha a b (+ out), k elements deep; rows of b and out contiguous.
-template <int kRows, int kVectors, typename T>
+template <class D>
+constexpr int kWidthOf = static_cast<int>(hn::MaxLanes(D()));
+
+// out[kRows][kVectors vectors of D] = alpha a b (+ out), k elements deep; rows of b and out
+// contiguous.
+template <class D, int kRows, int kVectors, typename T>
 HWY_INLINE void DirectTile(StridedMatrix<T> a, const T* b, int64_t b_stride, int64_t k, T alpha,
                            bool accumulate, T* out, int64_t out_stride) {
-  const TagOf<T> d;
-  constexpr int kWidth = kLanesOf<T>;
-  VecOf<T> sum[kRows][kVectors];
+  const D d;
+  constexpr int kWidth = kWidthOf<D>;
+  hn::Vec<D> sum[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
   }
   for (int64_t t = 0; t < k; ++t) {
-    VecOf<T> y[kVectors];
+    hn::Vec<D> y[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) y[v] = hn::LoadU(d, b + t * b_stride + v * kWidth);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const VecOf<T> x = hn::Set(d, a.data[r * a.row_stride + t * a.column_stride]);
+      const hn::Vec<D> x = hn::Set(d, a.data[r * a.row_stride + t * a.column_stride]);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(x, y[v], sum[r][v]);
     }
   }
-  const VecOf<T> factor = hn::Set(d, alpha);
+  const hn::Vec<D> factor = hn::Set(d, alpha);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
@@ -172,7 +177,7 @@ HWY_INLINE void DirectTile(StridedMatrix<T> a, const T* b, int64_t b_stride, int
 }
 
 // All rows of kVectors vectors of columns.
-template <int kVectors, typename T>
+template <class D, int kVectors, typename T>
 HWY_INLINE void DirectStrip(StridedMatrix<T> a, const T* b, int64_t b_stride, T* out,
                             int64_t out_stride, int64_t m, int64_t k, T alpha, bool accumulate) {
   constexpr int kRows = kManyRegisters ? 8 : 4;
@@ -181,16 +186,16 @@ HWY_INLINE void DirectStrip(StridedMatrix<T> a, const T* b, int64_t b_stride, T*
     return StridedMatrix<T>{a.data + i * a.row_stride, a.row_stride, a.column_stride};
   };
   for (; i + kRows <= m; i += kRows) {
-    DirectTile<kRows, kVectors>(at(), b, b_stride, k, alpha, accumulate, out + i * out_stride,
-                                out_stride);
+    DirectTile<D, kRows, kVectors>(at(), b, b_stride, k, alpha, accumulate, out + i * out_stride,
+                                   out_stride);
   }
   for (; i + 2 <= m; i += 2) {
-    DirectTile<2, kVectors>(at(), b, b_stride, k, alpha, accumulate, out + i * out_stride,
-                            out_stride);
+    DirectTile<D, 2, kVectors>(at(), b, b_stride, k, alpha, accumulate, out + i * out_stride,
+                               out_stride);
   }
   if (i < m) {
-    DirectTile<1, kVectors>(at(), b, b_stride, k, alpha, accumulate, out + i * out_stride,
-                            out_stride);
+    DirectTile<D, 1, kVectors>(at(), b, b_stride, k, alpha, accumulate, out + i * out_stride,
+                               out_stride);
   }
 }
 
@@ -211,7 +216,7 @@ HWY_NOINLINE void DirectTail(StridedMatrix<T> a, const T* b, int64_t b_stride, T
     }
     for (int64_t i = 0; i < m; i += kRows) {
       const int64_t rows = std::min(kRows, m - i);
-      DirectStrip<1>(
+      DirectStrip<TagOf<T>, 1>(
           {a.data + i * a.row_stride + first * a.column_stride, a.row_stride, a.column_stride},
           rows_of_b, kWidth, tile, kWidth, rows, depth, alpha, false);
       for (int64_t r = 0; r < rows; ++r) {
@@ -231,11 +236,16 @@ void DirectProduct(StridedMatrix<T> a, const T* b, int64_t b_stride, T* out, int
   constexpr int kWidth = kLanesOf<T>;
   int64_t j = 0;
   for (; j + 2 * kWidth <= n; j += 2 * kWidth) {
-    DirectStrip<2>(a, b + j, b_stride, out + j, out_stride, m, k, alpha, accumulate);
+    DirectStrip<TagOf<T>, 2>(a, b + j, b_stride, out + j, out_stride, m, k, alpha, accumulate);
   }
   if (j + kWidth <= n) {
-    DirectStrip<1>(a, b + j, b_stride, out + j, out_stride, m, k, alpha, accumulate);
+    DirectStrip<TagOf<T>, 1>(a, b + j, b_stride, out + j, out_stride, m, k, alpha, accumulate);
     j += kWidth;
+  }
+  if (j + kWidth / 2 <= n) {
+    DirectStrip<hn::Half<TagOf<T>>, 1>(a, b + j, b_stride, out + j, out_stride, m, k, alpha,
+                                       accumulate);
+    j += kWidth / 2;
   }
   if (j < n) DirectTail(a, b + j, b_stride, out + j, out_stride, m, n - j, k, alpha, accumulate);
 }

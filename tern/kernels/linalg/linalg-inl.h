@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tern/kernels/gemm/product-inl.h"
+#include "tern/kernels/linalg/gram_schmidt-inl.h"
 
 TERN_BEGIN_TARGET
 
@@ -10,6 +11,7 @@ template <typename T>
 constexpr LinalgKernels<T> kLinalg = {
     .product = ProductOf<T>,
     .direct_product = DirectProduct<T>,
+    .gram_schmidt = GramSchmidt<T>,
 };
 
 TERN_END_TARGET

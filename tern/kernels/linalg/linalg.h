@@ -10,6 +10,9 @@
 
 namespace tern::kernels {
 
+// Columns of a call of `gram_schmidt`.
+inline constexpr int64_t kGramSchmidtColumns = 8;
+
 template <typename T>
 struct LinalgKernels {
   // out[m, n] = alpha a[m, k] b[k, n], added to out if `accumulate`; m and n at most
@@ -21,6 +24,12 @@ struct LinalgKernels {
   void (*direct_product)(StridedMatrix<T> a, const T* b, int64_t b_stride, T* out,
                          int64_t out_stride, int64_t m, int64_t n, int64_t k, T alpha,
                          bool accumulate) noexcept;
+  // Modified Gram-Schmidt on the first `count` <= kGramSchmidtColumns columns of w [m, ...]: w = q
+  // r with unit columns q, which take w's place; the upper triangle of r [count, count] is written.
+  // A column whose square of the norm is below the least normal number becomes zeros with zeros in
+  // r. Workspace of kGramSchmidtColumns * (m + 16) elements, aligned to 64 bytes.
+  void (*gram_schmidt)(T* w, int64_t w_stride, int64_t m, int64_t count, T* r, int64_t r_stride,
+                       T* workspace) noexcept;
 };
 
 }  // namespace tern::kernels

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "tern/kernels/linalg/linalg.h"
 
@@ -35,9 +37,29 @@ void ScaledProduct(StridedMatrix<T> a, StridedMatrix<T> b, T* out, int64_t out_s
 }
 
 template <typename T>
+void GramSchmidt(T* w, int64_t w_stride, int64_t m, int64_t count, T* r, int64_t r_stride,
+                 T* /*workspace*/) noexcept {
+  for (int64_t j = 0; j < count; ++j) {
+    T square = 0;
+    for (int64_t i = 0; i < m; ++i) square += w[i * w_stride + j] * w[i * w_stride + j];
+    const T norm = square < std::numeric_limits<T>::min() ? T(0) : std::sqrt(square);
+    const T inverse = norm > 0 ? 1 / norm : T(0);
+    r[j * r_stride + j] = norm;
+    for (int64_t i = 0; i < m; ++i) w[i * w_stride + j] *= inverse;
+    for (int64_t k = j + 1; k < count; ++k) {
+      T dot = 0;
+      for (int64_t i = 0; i < m; ++i) dot += w[i * w_stride + j] * w[i * w_stride + k];
+      r[j * r_stride + k] = dot;
+      for (int64_t i = 0; i < m; ++i) w[i * w_stride + k] -= dot * w[i * w_stride + j];
+    }
+  }
+}
+
+template <typename T>
 constexpr LinalgKernels<T> kLinalg = {
     .product = ScaledProduct<T>,
     .direct_product = DirectProduct<T>,
+    .gram_schmidt = GramSchmidt<T>,
 };
 
 }  // namespace tern::kernels::reference
