@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tern/core/context.h"
 #include "tern/models/config.h"
@@ -18,7 +19,15 @@
 
 namespace tern {
 
+// What floats are that come without a quantization_config.
+enum class FloatWeights : uint8_t {
+  kByFamily,  // a BitNet's masters; other families' plain floats
+  kMasters,   // masters, or ternary already
+  kPlain,     // as they are
+};
+
 struct LoadOptions {
+  FloatWeights weights = FloatWeights::kByFamily;
   bool keep_masters = false;  // for training; else they are packed tensor by tensor
   // Becomes ModelConfig::float_dtype: what floats are rounded to before each use.
   DType float_dtype = DType::kF32;
@@ -35,8 +44,10 @@ struct LoadedModel {
 LoadedModel LoadModel(Context& ctx, const std::string& path, const LoadOptions& options = {});
 
 enum class CheckpointForm : uint8_t {
-  kMasters,  // masters (autobitlinear, online), or the weights of a plain model
-  kPacked,   // uint8 trits and f32 weight_scale, the very multiplier (autobitlinear, offline)
+  kMasters,        // masters (autobitlinear, online), or the weights of a plain model
+  kPacked,         // uint8 trits and f32 weight_scale, the very multiplier (autobitlinear, offline)
+  kPackedDivides,  // the same, but weight_scale is 1 / multiplier (bitlinear)
+  kFloats,         // trit * scale, with scales of any granularity; no quantization_config
 };
 
 struct SaveOptions {
@@ -50,9 +61,13 @@ struct SaveOptions {
   bool replace = false;                  // whether a directory at the path may give way
 };
 
-// Writes the directory as a whole or not at all. Masters of a packed model, and a packed form of a
-// plain one, are an Error.
-void SaveModel(Context& ctx, const Model& model, const std::string& directory,
-               const SaveOptions& options);
+struct SaveReport {
+  std::vector<std::string> rounded;  // names of the tensors that the form could not hold exactly
+};
+
+// Writes the directory as a whole or not at all. Masters of a packed model, a packed form of one
+// with float activations or of scales finer than one a matrix, are an Error that names the tensor.
+SaveReport SaveModel(Context& ctx, const Model& model, const std::string& directory,
+                     const SaveOptions& options);
 
 }  // namespace tern

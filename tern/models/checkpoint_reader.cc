@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <set>
@@ -13,6 +14,7 @@
 #include "tern/ops/ops.h"
 #include "tern/ops/transformer.h"
 #include "tern/pack/formats/hf_u8.h"
+#include "tern/pack/scales.h"
 
 namespace tern {
 namespace {
@@ -75,12 +77,30 @@ void ReadFloats(const TensorInfo& info, DType out_type, void* out) {
 // A model's tensors out of mapped files.
 class CheckpointSource final : public WeightSource {
  public:
-  CheckpointSource(Context& ctx, const ModelConfig& config, const LoadOptions& options,
-                   const std::string& path)
-      : ctx_(ctx), config_(config), options_(options), files_(path) {}
+  CheckpointSource(Context& ctx, const std::string& path, const LoadOptions& options)
+      : ctx_(ctx),
+        options_(options),
+        files_(path),
+        bare_(files_.Find("model.embed_tokens.weight") == nullptr &&
+              files_.Find("embed_tokens.weight") != nullptr) {}
+
+  // What the tensors say beyond config.json.
+  void Complete(ModelConfig* config) {
+    const std::string first = "model.layers.0.self_attn.q_proj";
+    own_norms_ = Has(first + ".norm.weight");
+    if (!config->declares_weights && (own_norms_ || Has(first + ".rms_norm.weight"))) {
+      // Only what was trained for int8 has a norm in each projection.
+      config->projection_norms = true;
+      config->projection_norm_eps = config->rms_norm_eps;
+      config->weights = nn::WeightKind::kTernary;
+    }
+    if (config->embeds && !Has("lm_head.weight")) config->tie_embeddings = true;
+    Choose(config);
+    config_ = *config;
+  }
 
   Weight Float(const std::string& name, const Shape& shape, ParameterKind kind) override {
-    const TensorInfo& info = Find(name, shape);
+    const TensorInfo& info = Find(Stored(name), shape);
     const bool large = kind == ParameterKind::kEmbedding || kind == ParameterKind::kMatrix;
     // What only runs takes large tensors as they are, in half the memory.
     const bool keep_narrow =
@@ -88,16 +108,32 @@ class CheckpointSource final : public WeightSource {
         (options_.float_dtype == DType::kF32 || options_.float_dtype == info.dtype);
     Tensor value = ctx_.Empty(shape, keep_narrow ? *info.dtype : DType::kF32, MemoryTag::kWeights);
     ReadFloats(info, value.dtype(), value.raw());
-    files_.Release(name);
+    files_.Release(info.name);
     return Weight(value, options_.float_dtype);
   }
 
   BitLinear Ternary(const std::string& name, int64_t n, int64_t k, Weight bias) override {
-    if (config_.stored != StoredWeights::kFloat) return Packed(name, n, k, std::move(bias));
-    BitLinear layer(Float(name, {n, k}, ParameterKind::kTernaryMaster), config_.quantizer,
-                    std::move(bias));
+    if (config_.stored != StoredWeights::kFloat) return Packed(Stored(name), n, k, std::move(bias));
+    Weight master = Float(name, {n, k}, ParameterKind::kTernaryMaster);
+    if (!config_.declares_weights) {
+      // Ternary already: the mean of their absolute values is not their scale.
+      if (const std::optional<TernaryWeight> found = Found(master.value())) {
+        return BitLinear(*found, std::move(bias));
+      }
+    }
+    BitLinear layer(std::move(master), config_.quantizer, std::move(bias));
     if (!options_.keep_masters) layer.Pack(ctx_);
     return layer;
+  }
+
+  nn::Projection Plain(const std::string& name, int64_t n, int64_t k, Weight bias) override {
+    Weight weight = Float(name, {n, k}, ParameterKind::kMatrix);
+    if (!options_.keep_masters && options_.float_dtype == DType::kF32) {
+      if (const std::optional<TernaryWeight> found = Found(weight.value())) {
+        return nn::Projection(BitLinear(*found, std::move(bias), nn::ActivationKind::kFloat));
+      }
+    }
+    return nn::Projection(nn::Linear(std::move(weight), std::move(bias)));
   }
 
   // Logs what the files hold and the model did not ask for.
@@ -119,6 +155,51 @@ class CheckpointSource final : public WeightSource {
   }
 
  private:
+  // What LoadOptions::weights says about floats of unknown purpose.
+  void Choose(ModelConfig* config) const {
+    if (options_.weights == FloatWeights::kByFamily) return;
+    if (config->declares_weights) {
+      Fail(ErrorKind::kInvalidArgument,
+           "{}: config.json's quantization_config says what the weights are; they cannot be taken "
+           "for anything else",
+           files_.path());
+    }
+    const bool masters = options_.weights == FloatWeights::kMasters;
+    config->weights = masters ? nn::WeightKind::kTernary : nn::WeightKind::kF32;
+  }
+
+  // The name in the files: models of a body alone leave out "model.", and the norms of projections
+  // have two names.
+  std::string Stored(std::string name) const {
+    if (own_norms_) {
+      if (const size_t at = name.find(".rms_norm."); at != std::string::npos) {
+        name.replace(at, std::string_view(".rms_norm.").size(), ".norm.");
+      }
+    }
+    constexpr std::string_view kPrefix = "model.";
+    return bare_ && name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+  }
+
+  bool Has(const std::string& name) const { return files_.Find(Stored(name)) != nullptr; }
+
+  // The trits of floats [n, k] that are ternary already. Other floats show in their first row.
+  std::optional<TernaryWeight> Found(const Tensor& weights) {
+    const int64_t k = weights.dim(1);
+    const auto find = [&](const Tensor& part) {
+      const Tensor wide = ops::Contiguous(ctx_, ops::Cast(ctx_, part, DType::kF32));
+      return FindTrits(wide.span<float>(), part.dim(0), k);
+    };
+    if (!find(weights.Sliced(0, 0, 1))) return std::nullopt;
+    const std::optional<FoundTrits> found = find(weights);
+    if (!found) return std::nullopt;
+    const int64_t n = weights.dim(0);
+    const Tensor trits = ctx_.Empty({n, k}, DType::kI8, MemoryTag::kWorkspace);
+    std::copy(found->trits.begin(), found->trits.end(), trits.data<int8_t>());
+    const Tensor scales = ctx_.Empty({n, found->groups}, DType::kF32, MemoryTag::kWorkspace);
+    std::copy(found->scales.begin(), found->scales.end(), scales.data<float>());
+    return ops::PackTernary(ctx_, trits, scales);
+  }
+
   const TensorInfo& Find(const std::string& name, const Shape& shape) {
     const TensorInfo& info = files_.Get(name);
     RequireShape(info, shape.dims());
@@ -131,14 +212,18 @@ class CheckpointSource final : public WeightSource {
       Fail(ErrorKind::kInvalidFile, "{}: tensor {} has {} rows; packed ones come in fours",
            files_.path(), Quoted(name), n);
     }
-    const float multiplier = Multiplier(name);
+    const Tensor multiplier = Multipliers(name, n, k);
     const TensorInfo& info = Find(name, {n / 4, k});
     const Tensor trits = ctx_.Empty({n, k}, DType::kI8, MemoryTag::kWorkspace);
     ReadTrits(info, trits);
     files_.Release(name);
     if (bias.defined() && config_.stored == StoredWeights::kPackedMultiplies) {
       // transformers multiplies the sum with the bias.
-      bias = Weight(ops::MulScalar(ctx_, bias.Get(ctx_), multiplier), options_.float_dtype);
+      if (multiplier.dim(1) != 1) {
+        Fail(ErrorKind::kUnsupported, "{}: tensor {} has a bias beside a scale for each group",
+             files_.path(), Quoted(name));
+      }
+      bias = Weight(ops::Mul(ctx_, bias.Get(ctx_), multiplier.Reshaped({n})), options_.float_dtype);
     }
     return BitLinear(ops::PackTernary(ctx_, trits, multiplier), std::move(bias));
   }
@@ -158,7 +243,8 @@ class CheckpointSource final : public WeightSource {
     }
   }
 
-  float Multiplier(const std::string& name) {
+  // [n, groups], from one scale, one a row [n] or [n, 1], or one a group [n, groups].
+  Tensor Multipliers(const std::string& name, int64_t n, int64_t k) {
     const std::string scale_name = name + "_scale";
     const TensorInfo* info = files_.Find(scale_name);
     if (info == nullptr) {
@@ -168,22 +254,37 @@ class CheckpointSource final : public WeightSource {
            files_.path(), Quoted(name), Quoted(scale_name));
     }
     used_.insert(scale_name);
-    if (info->element_count != 1) RequireShape(*info, std::vector<int64_t>{1});
-    float scale = 0;
-    ReadFloats(*info, DType::kF32, &scale);
-    const bool divides = config_.stored == StoredWeights::kPackedDivides;
-    const float multiplier = divides ? 1.0f / scale : scale;
-    if (!(scale >= 0.0f) || !IsFinite(multiplier)) {
-      Fail(ErrorKind::kInvalidFile, "{}: tensor {} is {}; a weight scale must be {}", info->file,
-           Quoted(scale_name), scale, divides ? "positive" : "at least 0");
+    const std::vector<int64_t>& shape = info->shape;
+    const int64_t count = info->element_count;
+    const bool by_row =
+        !shape.empty() && shape[0] == n && shape.size() <= 2 && k % (count / n) == 0;
+    if (count != 1 && !by_row) {
+      Fail(
+          ErrorKind::kInvalidFile,
+          "{}: tensor {} is {}; weights [{}, {}] have one scale, or one for each row or for groups "
+          "of its columns",
+          info->file, Quoted(scale_name), Shape(shape).ToString(), n, k);
     }
-    return multiplier;
+    const Tensor scales = ctx_.Empty({count == 1 ? 1 : n, count == 1 ? 1 : count / n}, DType::kF32);
+    ReadFloats(*info, DType::kF32, scales.data<float>());
+    const bool divides = config_.stored == StoredWeights::kPackedDivides;
+    for (float& scale : scales.span<float>()) {
+      const float multiplier = divides ? 1.0f / scale : scale;
+      if (!(scale >= 0.0f) || !IsFinite(multiplier)) {
+        Fail(ErrorKind::kInvalidFile, "{}: tensor {} holds {}; a weight scale must be {}",
+             info->file, Quoted(scale_name), scale, divides ? "positive" : "at least 0");
+      }
+      scale = multiplier;
+    }
+    return count == 1 ? ops::Contiguous(ctx_, scales.Broadcast({n, 1})) : scales;
   }
 
   Context& ctx_;
-  const ModelConfig& config_;
+  ModelConfig config_;
   const LoadOptions& options_;
   TensorDirectory files_;
+  bool bare_;
+  bool own_norms_ = false;
   std::set<std::string, std::less<>> used_;
 };
 
@@ -203,7 +304,9 @@ LoadedModel LoadModel(Context& ctx, const std::string& path, const LoadOptions& 
            tokenizer_path, loaded.tokenizer->vocab_size(), config.vocab_size);
     }
   }
-  CheckpointSource source(ctx, config, options, path);
+  CheckpointSource source(ctx, path, options);
+  config.embeds = config.embeds || std::filesystem::exists(path + "/modules.json");
+  source.Complete(&config);
   loaded.model = std::make_unique<Model>(ctx, config, source);
   source.ReportUnused();
   if (!options.keep_masters) loaded.model->Pack(ctx);

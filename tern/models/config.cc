@@ -11,6 +11,9 @@
 namespace tern {
 namespace {
 
+void Read1BitLlm(const JsonObject& json, ModelConfig* config);
+void ReadQwen3(const JsonObject& json, ModelConfig* config);
+
 constexpr std::array kFamilies = {
 #define TERN_MODEL_FAMILY(...) ModelFamily{__VA_ARGS__},
 #include "tern/models/models.inc"
@@ -60,7 +63,7 @@ Activation ReadActivation(const JsonObject& json, Activation family_activation) 
        json.place(), Quoted(*name));
 }
 
-void ReadDimensions(const JsonObject& json, ModelConfig* config) {
+void ReadDimensions(const JsonObject& json, const ModelFamily& family, ModelConfig* config) {
   config->vocab_size = Dim(json, "vocab_size", kMaxVocab);
   config->hidden_size = Dim(json, "hidden_size", kMaxWidth);
   config->intermediate_size = Dim(json, "intermediate_size", kMaxWidth);
@@ -69,6 +72,8 @@ void ReadDimensions(const JsonObject& json, ModelConfig* config) {
   config->kv_heads = json.FindInt("num_key_value_heads", 1, kMaxWidth).value_or(config->heads);
   if (const std::optional<int64_t> head_dim = json.FindInt("head_dim", 1, kMaxWidth)) {
     config->head_dim = *head_dim;
+  } else if (family.head_dim != 0) {
+    config->head_dim = family.head_dim;
   } else {
     if (config->hidden_size % config->heads != 0) {
       Fail(ErrorKind::kInvalidFile,
@@ -78,7 +83,8 @@ void ReadDimensions(const JsonObject& json, ModelConfig* config) {
     }
     config->head_dim = config->hidden_size / config->heads;
   }
-  config->max_positions = json.FindInt("max_position_embeddings", 1, kMaxPositions).value_or(2048);
+  config->max_positions =
+      json.FindInt("max_position_embeddings", 1, kMaxPositions).value_or(family.max_positions);
 }
 
 void ReadTokens(const JsonObject& json, ModelConfig* config) {
@@ -128,10 +134,6 @@ StoredWeights ReadQuantization(const JsonObject& quantization) {
          "{}: quantization_mode {} is not known; \"online\" and \"offline\" are", place,
          Quoted(mode));
   }
-  if (quantization.FindBool("use_rms_norm").value_or(false)) {
-    Fail(ErrorKind::kUnsupported, "{}: use_rms_norm, a norm in every projection, is not supported",
-         place);
-  }
   CheckConverted(quantization);
   if (linear == "autobitlinear") {
     return mode == "online" ? StoredWeights::kFloat : StoredWeights::kPackedMultiplies;
@@ -145,15 +147,76 @@ StoredWeights ReadQuantization(const JsonObject& quantization) {
   return StoredWeights::kPackedDivides;
 }
 
-TernaryQuantizer ReadQuantizer(const JsonObject& json) {
-  const std::optional<JsonObject> own = json.FindObject("tern");
-  if (!own) return TernaryQuantizer::kAbsMean;
-  own->RefuseOtherKeys({"quantizer"});
-  const std::string name = own->GetString("quantizer");
-  if (name == "absmean") return TernaryQuantizer::kAbsMean;
-  if (name == "sign") return TernaryQuantizer::kSign;
-  Fail(ErrorKind::kInvalidFile, "{}: quantizer {} is not known; \"absmean\" and \"sign\" are",
-       own->place(), Quoted(name));
+// The key's value if it is one of the two; nothing without the key.
+std::optional<std::string> FindEither(const JsonObject& json, const char* key, const char* one,
+                                      const char* other) {
+  const std::optional<std::string> value = json.FindString(key);
+  if (value && *value != one && *value != other) {
+    Fail(ErrorKind::kInvalidFile, "{}: {} {} is not known; \"{}\" and \"{}\" are", json.place(),
+         key, Quoted(*value), one, other);
+  }
+  return value;
+}
+
+// What the weights are: quantization_config, Tern's own keys, or the family's habit.
+void ReadWeights(const JsonObject& json, const ModelFamily& family, ModelConfig* config) {
+  std::optional<std::string> kind;
+  if (const std::optional<JsonObject> own = json.FindObject("tern")) {
+    own->RefuseOtherKeys({"quantizer", "weights"});
+    if (FindEither(*own, "quantizer", "absmean", "sign") == "sign") {
+      config->quantizer = TernaryQuantizer::kSign;
+    }
+    kind = FindEither(*own, "weights", "ternary", "float");
+  }
+  if (const std::optional<JsonObject> quantization = json.FindObject("quantization_config")) {
+    config->stored = ReadQuantization(*quantization);
+    config->projection_norms = quantization->FindBool("use_rms_norm").value_or(false);
+    config->projection_norm_eps = quantization->FindFloat("rms_norm_eps", 0.0, 1.0).value_or(1e-6);
+    return;
+  }
+  config->declares_weights = false;
+  const bool ternary = kind ? *kind == "ternary" : family.trains_ternary;
+  config->weights = ternary ? nn::WeightKind::kTernary : nn::WeightKind::kF32;
+}
+
+void Read1BitLlm(const JsonObject& json, ModelConfig* /*config*/) {
+  for (const auto& [key, only] : {std::pair{"input_bits", 8}, std::pair{"weight_bits", 1}}) {
+    const std::optional<int64_t> bits = json.FindInt(key, 1, 64);
+    if (bits && *bits != only) {
+      Fail(ErrorKind::kUnsupported, "{}: {} {} is not supported; only {} is", json.place(), key,
+           *bits, only);
+    }
+  }
+}
+
+void ReadQwen3(const JsonObject& json, ModelConfig* /*config*/) {
+  if (json.FindBool("use_sliding_window").value_or(false)) {
+    Fail(ErrorKind::kUnsupported, "{}: use_sliding_window is not supported for qwen3",
+         json.place());
+  }
+}
+
+// The family of a model_type and the architecture, if one is named. 1bitLLM's BitNet calls itself
+// a "llama" with an architecture of its own.
+const ModelFamily& FamilyOf(const JsonObject& json, ModelConfig* config) {
+  const std::string type = json.GetString("model_type");
+  const std::optional<std::vector<std::string>> names = json.FindStrings("architectures");
+  const bool named = names && !names->empty();
+  std::vector<std::string_view> types, architectures;
+  for (const ModelFamily& family : kFamilies) {
+    types.push_back(family.model_type);
+    if (family.model_type != type) continue;
+    architectures.push_back(family.architecture);
+    config->embeds = named && names->front() == family.body;
+    const bool general = family.name == family.model_type;
+    if (named ? names->front() == family.architecture || config->embeds : general) return family;
+  }
+  if (architectures.empty()) {
+    Fail(ErrorKind::kUnsupported, "{}: model_type {} is not supported; known are: {}", json.place(),
+         Quoted(type), fmt::join(types, ", "));
+  }
+  Fail(ErrorKind::kUnsupported, "{}: architecture {} is not supported; {} has {}", json.place(),
+       Quoted(names->front()), type, fmt::join(architectures, ", "));
 }
 
 void CheckTokens(const ModelConfig& config, const std::string& place) {
@@ -171,14 +234,14 @@ void CheckTokens(const ModelConfig& config, const std::string& place) {
 
 std::span<const ModelFamily> ModelFamilies() { return kFamilies; }
 
-const ModelFamily& FindModelFamily(std::string_view model_type, const std::string& place) {
+const ModelFamily& FindModelFamily(std::string_view name, const std::string& place) {
   std::vector<std::string_view> names;
   for (const ModelFamily& family : kFamilies) {
-    if (family.model_type == model_type) return family;
-    names.push_back(family.model_type);
+    if (family.name == name) return family;
+    names.push_back(family.name);
   }
-  Fail(ErrorKind::kUnsupported, "{}: model_type {} is not supported; known are: {}", place,
-       Quoted(model_type), fmt::join(names, ", "));
+  Fail(ErrorKind::kUnsupported, "{}: the family {} is not supported; known are: {}", place,
+       Quoted(name), fmt::join(names, ", "));
 }
 
 void CheckModelConfig(const ModelConfig& config, const std::string& place) {
@@ -228,28 +291,20 @@ ModelConfig ReadModelConfig(const std::string& path) {
 
 ModelConfig ParseModelConfig(const JsonObject& json) {
   ModelConfig config;
-  config.family = json.GetString("model_type");
-  const ModelFamily& family = FindModelFamily(config.family, json.place());
-  const std::optional<std::vector<std::string>> names = json.FindStrings("architectures");
-  if (names && !names->empty() && names->front() != family.architecture) {
-    Fail(ErrorKind::kUnsupported, "{}: architecture {} is not supported; {} has {}", json.place(),
-         Quoted(names->front()), family.model_type, family.architecture);
-  }
-  ReadDimensions(json, &config);
+  const ModelFamily& family = FamilyOf(json, &config);
+  config.family = family.name;
+  ReadDimensions(json, family, &config);
   ReadTokens(json, &config);
-  config.sub_norms = family.sub_norms;
+  config.sub_norms = !family.attention_sub_norm.empty();
+  config.head_norms = family.head_norms;
   config.activation = ReadActivation(json, family.activation);
   config.rope_theta = ReadRope(json, family.rope_theta);
   config.rms_norm_eps = json.FindFloat("rms_norm_eps", 0.0, 1.0).value_or(family.rms_norm_eps);
   config.tie_embeddings = json.FindBool("tie_word_embeddings").value_or(false);
   config.attention_bias = json.FindBool("attention_bias").value_or(false);
   config.mlp_bias = json.FindBool("mlp_bias").value_or(false);
-  config.quantizer = ReadQuantizer(json);
-  if (const std::optional<JsonObject> quantization = json.FindObject("quantization_config")) {
-    config.stored = ReadQuantization(*quantization);
-  } else {
-    config.weights = nn::WeightKind::kF32;
-  }
+  ReadWeights(json, family, &config);
+  if (family.read != nullptr) family.read(json, &config);
   CheckModelConfig(config, json.place());
   return config;
 }
@@ -260,7 +315,9 @@ int64_t ParameterCount(const ModelConfig& config) {
   const int64_t hidden = config.hidden_size;
   const int64_t ffn = config.intermediate_size;
   int64_t block = 2 * hidden * q + 2 * hidden * kv + 3 * hidden * ffn + 2 * hidden;
-  if (config.sub_norms) block += hidden + ffn;
+  if (config.sub_norms) block += q + ffn;
+  if (config.head_norms) block += 2 * config.head_dim;
+  if (config.projection_norms) block += 5 * hidden + q + ffn;
   if (config.attention_bias) block += q + 2 * kv + hidden;
   if (config.mlp_bias) block += 2 * ffn + hidden;
   const int64_t tables = config.tie_embeddings ? 1 : 2;

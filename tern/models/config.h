@@ -4,9 +4,10 @@
 // names the file, the key and what would mend it.
 //
 // Tern's own keys stand in an object "tern", which transformers ignores:
-//   "tern": {"quantizer": "absmean" | "sign"}   of masters; absmean when missing
-// A configuration without quantization_config is a model of plain float weights, as transformers
-// runs it.
+//   "tern": {"quantizer": "absmean" | "sign",   of masters; absmean when missing
+//            "weights": "ternary" | "float"}    of a configuration without quantization_config
+// Without either, the family decides: a BitNet's weights are masters, or ternary already, and the
+// other families' are plain floats, as transformers runs them.
 #pragma once
 
 #include <cstdint>
@@ -23,20 +24,32 @@
 
 namespace tern {
 
+struct ModelConfig;
+
 // A line of models.inc.
 struct ModelFamily {
+  std::string_view name;
   std::string_view model_type;    // config.json's model_type
   std::string_view architecture;  // and its architectures[0]
-  bool sub_norms = false;         // attn_sub_norm and ffn_sub_norm
+  std::string_view body = {};     // that of the model without a head, which embeds texts
+  bool trains_ternary = false;    // floats of unknown purpose are masters
+  // Names of the norms in front of o_proj and down_proj, if there are such.
+  std::string_view attention_sub_norm = {};
+  std::string_view mlp_sub_norm = {};
+  bool head_norms = false;  // q_norm and k_norm
   Activation activation = Activation::kSilu;
   double rope_theta = 10000.0;
   double rms_norm_eps = 1e-6;
+  int64_t head_dim = 0;  // 0: hidden_size / num_attention_heads
+  int64_t max_positions = 2048;
+  // Reads, or refuses, the keys of config.json that the family alone has.
+  void (*read)(const JsonObject& json, ModelConfig* config) = nullptr;
 };
 
 std::span<const ModelFamily> ModelFamilies();
-// Error(kUnsupported) that lists the families when there is none of this model_type; `place` is
-// what the message calls the file.
-const ModelFamily& FindModelFamily(std::string_view model_type, const std::string& place);
+// By name. Error(kUnsupported) that lists the families when there is none; `place` is what the
+// message calls the file.
+const ModelFamily& FindModelFamily(std::string_view name, const std::string& place);
 
 // How the projections' weights lie in a checkpoint's files.
 enum class StoredWeights : uint8_t {
@@ -46,7 +59,7 @@ enum class StoredWeights : uint8_t {
 };
 
 struct ModelConfig {
-  std::string family = "bitnet";  // model_type
+  std::string family = "bitnet";  // its name
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t intermediate_size = 0;
@@ -59,6 +72,11 @@ struct ModelConfig {
   double rms_norm_eps = 1e-5;
   Activation activation = Activation::kRelu2;
   bool sub_norms = true;
+  bool head_norms = false;
+  // A norm in front of each projection, in addition to the block's.
+  bool projection_norms = false;
+  double projection_norm_eps = 1e-6;
+  bool embeds = false;  // an embedding model: its last hidden state is the result
   bool tie_embeddings = true;
   bool attention_bias = false;
   bool mlp_bias = false;
@@ -73,6 +91,8 @@ struct ModelConfig {
 
   // Of the file that was read; a model made afresh has masters.
   StoredWeights stored = StoredWeights::kFloat;
+  // Whether the file says what its floats are. Those of others may be ternary already.
+  bool declares_weights = true;
 };
 
 // Error(kInvalidFile) that names `place` and the key for dimensions that are missing, not positive

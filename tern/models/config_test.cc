@@ -91,8 +91,43 @@ TEST(ModelConfig, TellsTheFormsOfWeightsApart) {
   EXPECT_EQ(Parse(json).stored, StoredWeights::kPackedDivides);
   json["tern"] = {{"quantizer", "sign"}};
   EXPECT_EQ(Parse(json).quantizer, TernaryQuantizer::kSign);
+}
+
+TEST(ModelConfig, TellsMastersFromPlainFloats) {
+  nlohmann::json json = BitNet();
   json.erase("quantization_config");
+  EXPECT_EQ(Parse(json).weights, nn::WeightKind::kTernary);
+  EXPECT_FALSE(Parse(json).declares_weights);
+  json["tern"] = {{"weights", "float"}};
   EXPECT_EQ(Parse(json).weights, nn::WeightKind::kF32);
+  json.erase("tern");
+  json["model_type"] = "llama";
+  json["architectures"] = {"BitnetForCausalLM"};
+  json["hidden_act"] = "silu";
+  EXPECT_EQ(Parse(json).weights, nn::WeightKind::kTernary);
+  EXPECT_EQ(Parse(json).family, "bitnet-1bitllm");
+  EXPECT_TRUE(Parse(json).sub_norms);
+  json["architectures"] = {"LlamaForCausalLM"};
+  EXPECT_EQ(Parse(json).weights, nn::WeightKind::kF32);
+  EXPECT_FALSE(Parse(json).sub_norms);
+  json["tern"] = {{"weights", "ternary"}};
+  EXPECT_EQ(Parse(json).weights, nn::WeightKind::kTernary);
+}
+
+TEST(ModelConfig, ReadsQwen3) {
+  nlohmann::json json = BitNet();
+  json["model_type"] = "qwen3";
+  json["architectures"] = {"Qwen3ForCausalLM"};
+  json["hidden_act"] = "silu";
+  json["quantization_config"]["use_rms_norm"] = true;
+  ModelConfig config = Parse(json);
+  EXPECT_EQ(config.head_dim, 128);
+  EXPECT_TRUE(config.head_norms);
+  EXPECT_TRUE(config.projection_norms);
+  EXPECT_EQ(config.projection_norm_eps, 1e-6);
+  EXPECT_FALSE(config.embeds);
+  json["architectures"] = {"Qwen3Model"};
+  EXPECT_TRUE(Parse(json).embeds);
 }
 
 struct Wrong {
@@ -123,20 +158,26 @@ TEST(ModelConfig, RefusesWhatIsMissingOrContradictory) {
       {R"({"rms_norm_eps": -1e-5})", kFile, {"\"rms_norm_eps\""}},
       {R"({"rope_parameters": {"rope_theta": 0}})", kFile, {"rope_parameters", "\"rope_theta\""}},
       {R"({"hidden_act": "gelu"})", kUnsupported, {"\"gelu\"", "\"relu2\""}},
-      {R"({"model_type": "qwen3"})", kUnsupported, {"\"qwen3\"", "bitnet, llama"}},
+      {R"({"model_type": "gpt2"})", kUnsupported, {"\"gpt2\"", "bitnet, llama"}},
       {R"({"architectures": ["BitnetForCausalLM"]})", kUnsupported, {"\"BitnetForCausalLM\""}},
+      {R"({"model_type": "llama", "architectures": ["BitnetForCausalLM"], "weight_bits": 2})",
+       kUnsupported,
+       {"weight_bits 2"}},
+      {R"({"model_type": "qwen3", "architectures": null, "use_sliding_window": true})",
+       kUnsupported,
+       {"use_sliding_window"}},
       {R"({"rope_parameters": {"rope_type": "yarn"}})", kUnsupported, {"\"yarn\""}},
       {R"({"quantization_config": {"quant_method": "gptq"}})", kUnsupported, {"\"gptq\""}},
       {R"({"quantization_config": {"quant_method": null}})", kFile, {"\"quant_method\""}},
       {R"({"quantization_config": {"linear_class": "b"}})", kUnsupported, {"linear_class \"b\""}},
       {R"({"quantization_config": {"quantization_mode": "x"}})", kUnsupported, {"\"x\""}},
       {R"({"quantization_config": {"linear_class": "bitlinear"}})", kFile, {"contradicts"}},
-      {R"({"quantization_config": {"use_rms_norm": true}})", kUnsupported, {"use_rms_norm"}},
       {R"({"quantization_config": {"modules_to_not_convert": ["lm_head", "mlp"]}})",
        kUnsupported,
        {"\"mlp\""}},
       {R"({"tern": {"quantizer": "best"}})", kFile, {"\"best\"", "\"sign\""}},
       {R"({"tern": {"quantiser": "sign"}})", kFile, {"\"quantiser\""}},
+      {R"({"tern": {"weights": "f32"}})", kFile, {"\"f32\"", "\"ternary\""}},
   };
   for (const Wrong& wrong : cases) {
     SCOPED_TRACE(wrong.patch);
@@ -157,20 +198,34 @@ TEST(ModelConfig, ReadsBackWhatItWrites) {
         R"({"model_type": "llama", "architectures": null, "hidden_act": "silu", "head_dim": 32,
             "mlp_bias": true, "attention_bias": true, "tie_word_embeddings": false,
             "eos_token_id": null, "bos_token_id": null, "pad_token_id": 3})",
-        R"({"quantization_config": null})", R"({"tern": {"quantizer": "sign"}})"}) {
+        R"({"quantization_config": null})", R"({"tern": {"quantizer": "sign"}})",
+        R"({"quantization_config": null, "tern": {"weights": "float"}})",
+        R"({"quantization_config": {"use_rms_norm": true, "rms_norm_eps": 1e-4}})",
+        R"({"model_type": "llama", "architectures": ["BitnetForCausalLM"]})",
+        R"({"model_type": "qwen3", "architectures": ["Qwen3Model"]})",
+        R"({"model_type": "llama", "architectures": null, "quantization_config": null,
+            "tern": {"weights": "ternary"}})"}) {
     SCOPED_TRACE(patch);
     nlohmann::json json = BitNet();
     json.merge_patch(nlohmann::json::parse(patch));
     const ModelConfig config = Parse(json);
-    const std::string written = ModelConfigJson(config, config.stored, DType::kBF16).dump();
+    const auto write = [](const ModelConfig& of) {
+      return ModelConfigJson(of, {of.stored, DType::kBF16, of.declares_weights}).dump();
+    };
+    const std::string written = write(config);
     const ModelConfig again = Parse(nlohmann::json::parse(written));
-    EXPECT_EQ(ModelConfigJson(again, again.stored, DType::kBF16).dump(), written);
+    EXPECT_EQ(write(again), written);
     EXPECT_NE(written.find(R"("dtype":"bfloat16")"), std::string::npos);
     EXPECT_EQ(again.head_dim, config.head_dim);
     EXPECT_EQ(again.eos, config.eos);
     EXPECT_EQ(again.weights, config.weights);
     EXPECT_EQ(again.quantizer, config.quantizer);
     EXPECT_EQ(again.stored, config.stored);
+    EXPECT_EQ(again.family, config.family);
+    EXPECT_EQ(again.embeds, config.embeds);
+    EXPECT_EQ(again.projection_norms, config.projection_norms);
+    EXPECT_EQ(again.projection_norm_eps, config.projection_norm_eps);
+    EXPECT_EQ(again.declares_weights, config.declares_weights);
   }
 }
 

@@ -22,12 +22,37 @@ void PutTokens(const ModelConfig& config, ordered_json* json) {
   if (config.pad) (*json)["pad_token_id"] = *config.pad;
 }
 
+// What the weights are, for transformers and for Tern. Without quantization_config it is Tern's own
+// keys that tell where the family's habit does not.
+void PutWeights(const ModelConfig& config, const ModelFamily& family, const StoredAs& stored,
+                ordered_json* json) {
+  const bool ternary = config.weights == nn::WeightKind::kTernary;
+  ordered_json own;
+  if (ternary && config.quantizer == TernaryQuantizer::kSign) own["quantizer"] = "sign";
+  if (ternary && stored.declared) {
+    const bool divides = stored.weights == StoredWeights::kPackedDivides;
+    ordered_json quantization = {
+        {"quant_method", "bitnet"},
+        {"linear_class", divides ? "bitlinear" : "autobitlinear"},
+        {"quantization_mode", stored.weights == StoredWeights::kFloat ? "online" : "offline"}};
+    if (config.projection_norms) {
+      quantization["use_rms_norm"] = true;
+      quantization["rms_norm_eps"] = config.projection_norm_eps;
+    }
+    (*json)["quantization_config"] = std::move(quantization);
+  } else if (ternary != family.trains_ternary) {
+    own["weights"] = ternary ? "ternary" : "float";
+  }
+  if (!own.empty()) (*json)["tern"] = std::move(own);
+}
+
 }  // namespace
 
-ordered_json ModelConfigJson(const ModelConfig& config, StoredWeights stored, DType float_dtype) {
+ordered_json ModelConfigJson(const ModelConfig& config, const StoredAs& stored) {
   const ModelFamily& family = FindModelFamily(config.family, "config.json");
+  const bool body = config.embeds && !family.body.empty();
   ordered_json json;
-  json["architectures"] = ordered_json::array({family.architecture});
+  json["architectures"] = ordered_json::array({body ? family.body : family.architecture});
   json["model_type"] = family.model_type;
   json["vocab_size"] = config.vocab_size;
   json["hidden_size"] = config.hidden_size;
@@ -48,15 +73,9 @@ ordered_json ModelConfigJson(const ModelConfig& config, StoredWeights stored, DT
   json["eos_token_id"] = nullptr;
   json["pad_token_id"] = nullptr;
   PutTokens(config, &json);
-  json["dtype"] = TorchName(float_dtype);
-  json["torch_dtype"] = TorchName(float_dtype);
-  if (config.weights == nn::WeightKind::kTernary) {
-    json["quantization_config"] = {
-        {"quant_method", "bitnet"},
-        {"linear_class", stored == StoredWeights::kPackedDivides ? "bitlinear" : "autobitlinear"},
-        {"quantization_mode", stored == StoredWeights::kFloat ? "online" : "offline"}};
-    if (config.quantizer == TernaryQuantizer::kSign) json["tern"] = {{"quantizer", "sign"}};
-  }
+  json["dtype"] = TorchName(stored.floats);
+  json["torch_dtype"] = TorchName(stored.floats);
+  PutWeights(config, family, stored, &json);
   return json;
 }
 

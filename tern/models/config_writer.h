@@ -9,9 +9,13 @@
 
 namespace tern {
 
-// `float_dtype` is that of the checkpoint's floats; `stored` that of its projections.
-nlohmann::ordered_json ModelConfigJson(const ModelConfig& config, StoredWeights stored,
-                                       DType float_dtype);
+// How a checkpoint holds a model.
+struct StoredAs {
+  StoredWeights weights = StoredWeights::kFloat;  // of the projections
+  DType floats = DType::kF32;                     // of its floats
+  bool declared = true;  // by quantization_config, which takes floats for masters
+};
+nlohmann::ordered_json ModelConfigJson(const ModelConfig& config, const StoredAs& stored);
 // What model.generate() of transformers starts from.
 nlohmann::ordered_json GenerationConfigJson(const ModelConfig& config);
 

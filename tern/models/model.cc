@@ -24,6 +24,7 @@ constexpr double kInitialDeviation = 0.02;
 constexpr const char* kEmbeddingName = "model.embed_tokens.weight";
 constexpr const char* kNormName = "model.norm.weight";
 constexpr const char* kHeadName = "lm_head.weight";
+constexpr const char* kProjectionNorm = ".rms_norm";
 
 std::string BlockName(int64_t layer) { return fmt::format("model.layers.{}.", layer); }
 
@@ -67,51 +68,78 @@ RmsNorm MakeNorm(WeightSource& source, const ModelConfig& config, const std::str
   return RmsNorm(source.Float(name + ".weight", {size}, ParameterKind::kNorm), config.rms_norm_eps);
 }
 
-Projection MakeProjection(WeightSource& source, WeightKind kind, const std::string& name,
-                          const Shape& shape, bool has_bias) {
+// A projection's name, shape and bias.
+struct ProjectionSpec {
+  std::string name;
+  int64_t n = 0;
+  int64_t k = 0;
+  bool has_bias = false;
+};
+
+Projection MakeProjection(WeightSource& source, const ModelConfig& config,
+                          const ProjectionSpec& spec) {
   Weight bias;
-  if (has_bias) bias = source.Float(name + ".bias", {shape[0]}, ParameterKind::kBias);
-  if (kind == WeightKind::kTernary) {
-    return Projection(source.Ternary(name + ".weight", shape[0], shape[1], std::move(bias)));
+  if (spec.has_bias) bias = source.Float(spec.name + ".bias", {spec.n}, ParameterKind::kBias);
+  const std::string name = spec.name + ".weight";
+  Projection projection = config.weights == WeightKind::kTernary
+                              ? Projection(source.Ternary(name, spec.n, spec.k, std::move(bias)))
+                              : source.Plain(name, spec.n, spec.k, std::move(bias));
+  if (config.projection_norms) {
+    const std::string norm = spec.name + kProjectionNorm + ".weight";
+    projection.SetNorm(
+        RmsNorm(source.Float(norm, {spec.k}, ParameterKind::kNorm), config.projection_norm_eps));
   }
-  return Projection(
-      Linear(source.Float(name + ".weight", shape, ParameterKind::kMatrix), std::move(bias)));
+  return projection;
 }
 
 nn::Attention MakeAttention(WeightSource& source, const ModelConfig& config,
                             const std::string& name) {
+  const ModelFamily& family = FindModelFamily(config.family, "model configuration");
+  const int64_t hidden = config.hidden_size;
   const int64_t q = config.heads * config.head_dim;
   const int64_t kv = config.kv_heads * config.head_dim;
-  const auto projection = [&](const char* which, const Shape& shape) {
-    return MakeProjection(source, config.weights, name + which, shape, config.attention_bias);
+  const auto projection = [&](const char* which, int64_t n, int64_t k) {
+    return MakeProjection(source, config, {name + which, n, k, config.attention_bias});
   };
-  nn::Attention::Parts parts = {.q = projection("q_proj", {q, config.hidden_size}),
-                                .k = projection("k_proj", {kv, config.hidden_size}),
-                                .v = projection("v_proj", {kv, config.hidden_size}),
-                                .o = projection("o_proj", {config.hidden_size, q}),
-                                .sub_norm = {}};
-  if (config.sub_norms) parts.sub_norm = MakeNorm(source, config, name + "attn_sub_norm", q);
+  nn::Attention::Parts parts = {.q = projection("q_proj", q, hidden),
+                                .k = projection("k_proj", kv, hidden),
+                                .v = projection("v_proj", kv, hidden),
+                                .o = projection("o_proj", hidden, q),
+                                .sub_norm = {},
+                                .q_norm = {},
+                                .k_norm = {}};
+  if (config.sub_norms) {
+    parts.sub_norm = MakeNorm(source, config, name + std::string(family.attention_sub_norm), q);
+  }
+  if (config.head_norms) {
+    parts.q_norm = MakeNorm(source, config, name + "q_norm", config.head_dim);
+    parts.k_norm = MakeNorm(source, config, name + "k_norm", config.head_dim);
+  }
   return nn::Attention({config.heads, config.kv_heads, config.head_dim}, std::move(parts));
 }
 
 nn::GatedMlp MakeMlp(WeightSource& source, const ModelConfig& config, const std::string& name) {
+  const ModelFamily& family = FindModelFamily(config.family, "model configuration");
   const int64_t hidden = config.hidden_size;
   const int64_t ffn = config.intermediate_size;
-  const auto projection = [&](const char* which, const Shape& shape) {
-    return MakeProjection(source, config.weights, name + which, shape, config.mlp_bias);
+  const auto projection = [&](const char* which, int64_t n, int64_t k) {
+    return MakeProjection(source, config, {name + which, n, k, config.mlp_bias});
   };
-  nn::GatedMlp::Parts parts = {.gate = projection("gate_proj", {ffn, hidden}),
-                               .up = projection("up_proj", {ffn, hidden}),
-                               .down = projection("down_proj", {hidden, ffn}),
+  nn::GatedMlp::Parts parts = {.gate = projection("gate_proj", ffn, hidden),
+                               .up = projection("up_proj", ffn, hidden),
+                               .down = projection("down_proj", hidden, ffn),
                                .sub_norm = {}};
-  if (config.sub_norms) parts.sub_norm = MakeNorm(source, config, name + "ffn_sub_norm", ffn);
+  if (config.sub_norms) {
+    parts.sub_norm = MakeNorm(source, config, name + std::string(family.mlp_sub_norm), ffn);
+  }
   return nn::GatedMlp(config.activation, std::move(parts));
 }
 
 // Lists tensors by name.
 class Lister {
  public:
-  explicit Lister(std::vector<NamedWeight>* list) : list_(list) {}
+  Lister(const ModelConfig& config, std::vector<NamedWeight>* list)
+      : family_(FindModelFamily(config.family, "model configuration")), list_(list) {}
 
   void Add(const std::string& name, ParameterKind kind, const Weight& weight) {
     if (weight.defined()) list_->push_back({name, kind, &weight, nullptr});
@@ -130,24 +158,28 @@ class Lister {
       Add(name + ".weight", ParameterKind::kMatrix, projection.plain()->weight());
       Add(name + ".bias", ParameterKind::kBias, projection.plain()->bias());
     }
+    Add(name + kProjectionNorm, projection.norm());
   }
   void Add(const std::string& prefix, const nn::Block& block) {
-    const nn::Attention::Parts& attention = block.attention().parts();
-    const nn::GatedMlp::Parts& mlp = block.mlp().parts();
-    Add(prefix + "input_layernorm", block.input_norm());
+    const nn::Attention::Parts& attention = block.parts().attention.parts();
+    const nn::GatedMlp::Parts& mlp = block.parts().mlp.parts();
+    Add(prefix + "input_layernorm", block.parts().input_norm);
     Add(prefix + "self_attn.q_proj", attention.q);
     Add(prefix + "self_attn.k_proj", attention.k);
     Add(prefix + "self_attn.v_proj", attention.v);
     Add(prefix + "self_attn.o_proj", attention.o);
-    Add(prefix + "self_attn.attn_sub_norm", attention.sub_norm);
-    Add(prefix + "post_attention_layernorm", block.mlp_norm());
+    Add(prefix + "self_attn." + std::string(family_.attention_sub_norm), attention.sub_norm);
+    Add(prefix + "self_attn.q_norm", attention.q_norm);
+    Add(prefix + "self_attn.k_norm", attention.k_norm);
+    Add(prefix + "post_attention_layernorm", block.parts().mlp_norm);
     Add(prefix + "mlp.gate_proj", mlp.gate);
     Add(prefix + "mlp.up_proj", mlp.up);
     Add(prefix + "mlp.down_proj", mlp.down);
-    Add(prefix + "mlp.ffn_sub_norm", mlp.sub_norm);
+    Add(prefix + "mlp." + std::string(family_.mlp_sub_norm), mlp.sub_norm);
   }
 
  private:
+  const ModelFamily& family_;
   std::vector<NamedWeight>* list_;
 };
 
@@ -182,8 +214,12 @@ nn::Block Model::MakeBlock(int64_t layer, WeightSource& source) const {
   RmsNorm input_norm = MakeNorm(source, config_, name + "input_layernorm", hidden);
   nn::Attention attention = MakeAttention(source, config_, name + "self_attn.");
   RmsNorm mlp_norm = MakeNorm(source, config_, name + "post_attention_layernorm", hidden);
-  return nn::Block(std::move(input_norm), std::move(attention), std::move(mlp_norm),
-                   MakeMlp(source, config_, name + "mlp."));
+  return nn::Block({.input_norm = std::move(input_norm),
+                    .attention = std::move(attention),
+                    .mlp_norm = std::move(mlp_norm),
+                    .mlp = MakeMlp(source, config_, name + "mlp."),
+                    .attention_post_norm = {},
+                    .mlp_post_norm = {}});
 }
 
 bool Model::has_masters() const {
@@ -195,7 +231,7 @@ bool Model::has_masters() const {
 
 std::vector<NamedWeight> Model::NamedWeights() const {
   std::vector<NamedWeight> list;
-  Lister lister(&list);
+  Lister lister(config_, &list);
   lister.Add(kEmbeddingName, ParameterKind::kEmbedding, embedding_.table());
   for (size_t i = 0; i < blocks_.size(); ++i) {
     lister.Add(BlockName(static_cast<int64_t>(i)), blocks_[i]);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "tern/core/shape.h"
 #include "tern/nn/linear.h"
@@ -19,6 +20,12 @@ class WeightSource {
   virtual nn::Weight Float(const std::string& name, const Shape& shape, nn::ParameterKind kind) = 0;
   // The matrix [n, k] of a BitLinear, as a master or packed.
   virtual nn::BitLinear Ternary(const std::string& name, int64_t n, int64_t k, nn::Weight bias) = 0;
+  // The matrix [n, k] of a plain model's projection, whose input is float. A source that knows the
+  // weights to be trits may give a BitLinear of float activations, with the same result.
+  virtual nn::Projection Plain(const std::string& name, int64_t n, int64_t k, nn::Weight bias) {
+    return nn::Projection(
+        nn::Linear(Float(name, {n, k}, nn::ParameterKind::kMatrix), std::move(bias)));
+  }
 };
 
 }  // namespace tern

@@ -13,7 +13,11 @@ namespace {
 // The rows of x [rows, k], normed if there is a norm, as `next` and its like take them.
 Features PrepareFor(Context& ctx, const Projection& next, const std::optional<RmsNorm>& norm,
                     const Tensor& x) {
-  return norm ? norm->Prepare(ctx, x, next.kind()) : next.Prepare(ctx, x);
+  return norm ? norm->Prepare(ctx, x, next.takes()) : next.Prepare(ctx, x);
+}
+
+Tensor Normed(Context& ctx, const std::optional<RmsNorm>& norm, const Tensor& x) {
+  return norm ? norm->Forward(ctx, x) : x;
 }
 
 void PackNorm(Context& ctx, std::optional<RmsNorm>& norm) {
@@ -37,8 +41,8 @@ Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int
     return ops::Rope(ctx, heads, pass.rope->cos, pass.rope->sin, pass.positions);
   };
 
-  Tensor q = ops::Reshape(ctx, parts_.q.Forward(ctx, x), by_token);
-  Tensor k = ops::Reshape(ctx, parts_.k.Forward(ctx, x), kv_by_token);
+  Tensor q = Normed(ctx, parts_.q_norm, ops::Reshape(ctx, parts_.q.Forward(ctx, x), by_token));
+  Tensor k = Normed(ctx, parts_.k_norm, ops::Reshape(ctx, parts_.k.Forward(ctx, x), kv_by_token));
   q = ops::Reshape(ctx, rotate(q), by_batch);
   KvCache::Entry seen = {.keys = ops::Reshape(ctx, rotate(k), kv_by_batch),
                          .values = ops::Reshape(ctx, parts_.v.Forward(ctx, x), kv_by_batch)};
@@ -57,6 +61,8 @@ Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int
 void Attention::Pack(Context& ctx) {
   for (Projection* projection : {&parts_.q, &parts_.k, &parts_.v, &parts_.o}) projection->Pack(ctx);
   PackNorm(ctx, parts_.sub_norm);
+  PackNorm(ctx, parts_.q_norm);
+  PackNorm(ctx, parts_.k_norm);
 }
 
 GatedMlp::GatedMlp(Activation activation, Parts parts)
@@ -73,24 +79,21 @@ void GatedMlp::Pack(Context& ctx) {
   PackNorm(ctx, parts_.sub_norm);
 }
 
-Block::Block(RmsNorm input_norm, Attention attention, RmsNorm mlp_norm, GatedMlp mlp)
-    : input_norm_(std::move(input_norm)),
-      attention_(std::move(attention)),
-      mlp_norm_(std::move(mlp_norm)),
-      mlp_(std::move(mlp)) {}
-
 Tensor Block::Forward(Context& ctx, const Tensor& x, const Pass& pass, int64_t layer) const {
-  const Features read = input_norm_.Prepare(ctx, x, attention_.parts().q.kind());
-  const Tensor attended = ops::Add(ctx, x, attention_.Forward(ctx, read, pass, layer));
-  const Features mixed = mlp_norm_.Prepare(ctx, attended, mlp_.parts().gate.kind());
-  return ops::Add(ctx, attended, mlp_.Forward(ctx, mixed));
+  const Features read = parts_.input_norm.Prepare(ctx, x, parts_.attention.parts().q.takes());
+  const Tensor attended = parts_.attention.Forward(ctx, read, pass, layer);
+  const Tensor sum = ops::Add(ctx, x, Normed(ctx, parts_.attention_post_norm, attended));
+  const Features mixed = parts_.mlp_norm.Prepare(ctx, sum, parts_.mlp.parts().gate.takes());
+  return ops::Add(ctx, sum, Normed(ctx, parts_.mlp_post_norm, parts_.mlp.Forward(ctx, mixed)));
 }
 
 void Block::Pack(Context& ctx) {
-  input_norm_.Freeze(ctx);
-  attention_.Pack(ctx);
-  mlp_norm_.Freeze(ctx);
-  mlp_.Pack(ctx);
+  parts_.input_norm.Freeze(ctx);
+  parts_.attention.Pack(ctx);
+  parts_.mlp_norm.Freeze(ctx);
+  parts_.mlp.Pack(ctx);
+  PackNorm(ctx, parts_.attention_post_norm);
+  PackNorm(ctx, parts_.mlp_post_norm);
 }
 
 }  // namespace tern::nn

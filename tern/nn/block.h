@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The transformer block of BitNet and Llama: norm, grouped-query attention with rotary positions,
-// residual; norm, gated MLP, residual. BitNet has a sub-norm more in front of o_proj and of
-// down_proj. Modules are const to run: any number of threads may, each with its own cache.
+// The transformer block of BitNet, Llama and their relatives: norm, grouped-query attention with
+// rotary positions, residual; norm, gated MLP, residual. BitNet has a sub-norm more in front of
+// o_proj and of down_proj, Qwen3 a norm of each head's queries and keys, Gemma that and one more
+// behind attention and MLP. Modules are const to run: any number of threads may, each with its own
+// cache.
 //
 // Rows are [batch * tokens, ...], batch-major, throughout.
 #pragma once
@@ -9,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "tern/core/context.h"
 #include "tern/core/tensor.h"
@@ -41,6 +44,7 @@ class Attention {
   struct Parts {
     Projection q, k, v, o;
     std::optional<RmsNorm> sub_norm;
+    std::optional<RmsNorm> q_norm, k_norm;  // [head_dim], in front of the rotation
   };
   Attention(AttentionShape shape, Parts parts);
 
@@ -76,21 +80,22 @@ class GatedMlp {
 
 class Block {
  public:
-  Block(RmsNorm input_norm, Attention attention, RmsNorm mlp_norm, GatedMlp mlp);
+  struct Parts {
+    RmsNorm input_norm;
+    Attention attention;
+    RmsNorm mlp_norm;
+    GatedMlp mlp;
+    std::optional<RmsNorm> attention_post_norm, mlp_post_norm;  // in front of the residual sums
+  };
+  explicit Block(Parts parts) : parts_(std::move(parts)) {}
 
   Tensor Forward(Context& ctx, const Tensor& x, const Pass& pass, int64_t layer) const;
 
-  const RmsNorm& input_norm() const { return input_norm_; }
-  const Attention& attention() const { return attention_; }
-  const RmsNorm& mlp_norm() const { return mlp_norm_; }
-  const GatedMlp& mlp() const { return mlp_; }
+  const Parts& parts() const { return parts_; }
   void Pack(Context& ctx);
 
  private:
-  RmsNorm input_norm_;
-  Attention attention_;
-  RmsNorm mlp_norm_;
-  GatedMlp mlp_;
+  Parts parts_;
 };
 
 }  // namespace tern::nn

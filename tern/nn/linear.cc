@@ -14,8 +14,8 @@ BitLinear::BitLinear(Weight master, TernaryQuantizer quantizer, Weight bias)
   TERN_CHECK(master_.defined());
 }
 
-BitLinear::BitLinear(TernaryWeight packed, Weight bias)
-    : bias_(std::move(bias)), packed_(std::move(packed)) {
+BitLinear::BitLinear(TernaryWeight packed, Weight bias, ActivationKind activations)
+    : bias_(std::move(bias)), packed_(std::move(packed)), activations_(activations) {
   TERN_CHECK(packed_.panels.defined());
 }
 
@@ -26,6 +26,11 @@ TernaryWeight BitLinear::Ternary(Context& ctx) const {
 
 Tensor BitLinear::Forward(Context& ctx, const QuantRows& x) const {
   return ops::BitLinear(ctx, x, Ternary(ctx), bias_.Get(ctx));
+}
+
+Tensor BitLinear::Forward(Context& ctx, const Features& x) const {
+  if (activations_ == ActivationKind::kInt8) return Forward(ctx, x.quantized);
+  return ops::TernaryLinear(ctx, x.plain, Ternary(ctx), bias_.Get(ctx));
 }
 
 BitLinear BitLinear::Detached() const {
@@ -57,13 +62,14 @@ void Linear::Freeze(Context& ctx) {
 }
 
 Features Projection::Prepare(Context& ctx, const Tensor& x) const {
-  if (kind() == WeightKind::kF32) return {.quantized = {}, .plain = x};
+  if (takes() == ActivationKind::kFloat) return {.quantized = {}, .plain = x};
   return {.quantized = ops::QuantizeRows(ctx, x), .plain = {}};
 }
 
 Tensor Projection::Forward(Context& ctx, const Features& x) const {
-  if (const BitLinear* layer = ternary()) return layer->Forward(ctx, x.quantized);
-  return plain()->Forward(ctx, x.plain);
+  const Features rows = norm_ ? norm_->Prepare(ctx, x.plain, multiplies()) : x;
+  if (const BitLinear* layer = ternary()) return layer->Forward(ctx, rows);
+  return plain()->Forward(ctx, rows.plain);
 }
 
 void Projection::Pack(Context& ctx) {
@@ -72,6 +78,7 @@ void Projection::Pack(Context& ctx) {
   } else {
     std::get<Linear>(layer_).Freeze(ctx);
   }
+  if (norm_) norm_->Freeze(ctx);
 }
 
 }  // namespace tern::nn

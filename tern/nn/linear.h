@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: MIT
 // Matrix layers: BitLinear on ternary weights, Linear on plain ones, and Projection, which is
-// either. A Projection takes Features, the rows in the form that its kind of weight multiplies, so
-// that several projections of one input (q, k, v; gate, up) share them.
+// either, perhaps with a norm of its own in front. A Projection takes Features, the rows in the
+// form that it multiplies, so that several projections of one input (q, k, v; gate, up) share them.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <variant>
 
 #include "tern/core/context.h"
 #include "tern/core/tensor.h"
+#include "tern/nn/features.h"
+#include "tern/nn/norm.h"
 #include "tern/nn/parameter.h"
-#include "tern/pack/quant_rows.h"
 
 namespace tern::nn {
 
 enum class WeightKind : uint8_t { kTernary, kF32 };
 
-// y = x W^T + bias with W ternary and x int8 (arXiv:2402.17764). Holds a master, which every
-// forward pass quantizes anew (so that a step of the optimizer, and the tape, are seen), or packed
-// trits.
+// y = x W^T + bias with W ternary and x int8 (arXiv:2402.17764), or float with packed trits. Holds
+// a master, which every forward pass quantizes anew (so that a step of the optimizer, and the tape,
+// are seen), or packed trits.
 class BitLinear {
  public:
   // master [n, k], bias [n] or undefined.
   BitLinear(Weight master, TernaryQuantizer quantizer, Weight bias = {});
-  explicit BitLinear(TernaryWeight packed, Weight bias = {});
+  explicit BitLinear(TernaryWeight packed, Weight bias = {},
+                     ActivationKind activations = ActivationKind::kInt8);
 
   Tensor Forward(Context& ctx, const QuantRows& x) const;  // -> [rows, n]
+  Tensor Forward(Context& ctx, const Features& x) const;   // of the kind that activations() says
+
+  ActivationKind activations() const { return activations_; }
 
   bool has_master() const { return master_.defined(); }
   const Weight& master() const { return master_; }
@@ -43,6 +49,7 @@ class BitLinear {
   Weight bias_;
   TernaryQuantizer quantizer_ = TernaryQuantizer::kAbsMean;
   TernaryWeight packed_;
+  ActivationKind activations_ = ActivationKind::kInt8;
 };
 
 // y = x W^T + bias in float; weight [n, k], bias [n] or undefined.
@@ -61,29 +68,33 @@ class Linear {
   Weight bias_;
 };
 
-// Rows [rows, k] as projections take them: int8 for ternary weights, f32 for plain ones.
-struct Features {
-  QuantRows quantized;
-  Tensor plain;
-};
-
 class Projection {
  public:
   explicit Projection(BitLinear layer) : layer_(std::move(layer)) {}
   explicit Projection(Linear layer) : layer_(std::move(layer)) {}
 
-  WeightKind kind() const { return ternary() != nullptr ? WeightKind::kTernary : WeightKind::kF32; }
+  // Norms the rows that come, which are float then.
+  void SetNorm(RmsNorm norm) { norm_ = std::move(norm); }
+  const std::optional<RmsNorm>& norm() const { return norm_; }
+
+  // The kind of rows that Forward() takes.
+  ActivationKind takes() const { return norm_ ? ActivationKind::kFloat : multiplies(); }
   const BitLinear* ternary() const { return std::get_if<BitLinear>(&layer_); }
   const Linear* plain() const { return std::get_if<Linear>(&layer_); }
 
-  // x [rows, k] as this layer and all of its kind take it.
+  // x [rows, k] as this layer and all that take the same kind do.
   Features Prepare(Context& ctx, const Tensor& x) const;
   Tensor Forward(Context& ctx, const Features& x) const;  // -> [rows, n]
 
   void Pack(Context& ctx);
 
  private:
+  ActivationKind multiplies() const {
+    return ternary() != nullptr ? ternary()->activations() : ActivationKind::kFloat;
+  }
+
   std::variant<BitLinear, Linear> layer_;
+  std::optional<RmsNorm> norm_;
 };
 
 }  // namespace tern::nn

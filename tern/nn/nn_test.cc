@@ -148,8 +148,8 @@ TEST_F(NnTest, NarrowTablesAreUsedAsTheyAre) {
 TEST_F(NnTest, NormAndQuantizerTogetherAreTheSameBits) {
   const Tensor x = Normal({kRows, kIn});
   const RmsNorm norm(Weight(Normal({kIn})), 1e-5);
-  const Features fused = norm.Prepare(ctx_, x, WeightKind::kTernary);
-  const Features plain = norm.Prepare(ctx_, x, WeightKind::kF32);
+  const Features fused = norm.Prepare(ctx_, x, ActivationKind::kInt8);
+  const Features plain = norm.Prepare(ctx_, x, ActivationKind::kFloat);
   EXPECT_FALSE(fused.plain.defined());
   EXPECT_EQ(Values(plain.plain), Values(norm.Forward(ctx_, x)));
   const QuantRows apart = ops::QuantizeRows(ctx_, plain.plain);
@@ -162,10 +162,10 @@ TEST_F(NnTest, ProjectionsTakeTheirKindOfRows) {
   const Tensor x = Normal({kRows, kIn});
   const Tensor w = Normal({kOut, kIn});
   const Projection plain{Linear(Weight(w))};
-  EXPECT_EQ(plain.kind(), WeightKind::kF32);
+  EXPECT_EQ(plain.takes(), ActivationKind::kFloat);
   EXPECT_EQ(Values(plain.Forward(ctx_, plain.Prepare(ctx_, x))), Values(ops::Linear(ctx_, x, w)));
   const Projection ternary{BitLinear(Weight(w), TernaryQuantizer::kAbsMean)};
-  EXPECT_EQ(ternary.kind(), WeightKind::kTernary);
+  EXPECT_EQ(ternary.takes(), ActivationKind::kInt8);
   EXPECT_EQ(Values(ternary.Forward(ctx_, ternary.Prepare(ctx_, x))),
             BitLinearReference(x, w, {}, TernaryQuantizer::kAbsMean));
 }

@@ -4,21 +4,28 @@
 #include <utility>
 
 #include "tern/base/check.h"
+#include "tern/ops/ops.h"
 #include "tern/ops/transformer.h"
 
 namespace tern::nn {
 
-RmsNorm::RmsNorm(Weight weight, double eps) : weight_(std::move(weight)), eps_(eps) {
+RmsNorm::RmsNorm(Weight weight, double eps, bool adds_one)
+    : weight_(std::move(weight)), eps_(eps), adds_one_(adds_one) {
   TERN_CHECK(weight_.defined());
 }
 
-Tensor RmsNorm::Forward(Context& ctx, const Tensor& x) const {
-  return ops::RmsNorm(ctx, x, weight_.Get(ctx), eps_);
+Tensor RmsNorm::Factor(Context& ctx) const {
+  const Tensor weight = weight_.Get(ctx);
+  return adds_one_ ? ops::AddScalar(ctx, weight, 1) : weight;
 }
 
-Features RmsNorm::Prepare(Context& ctx, const Tensor& x, WeightKind kind) const {
-  if (kind == WeightKind::kF32) return {.quantized = {}, .plain = Forward(ctx, x)};
-  return {.quantized = ops::RmsNormQuantize(ctx, x, weight_.Get(ctx), eps_), .plain = {}};
+Tensor RmsNorm::Forward(Context& ctx, const Tensor& x) const {
+  return ops::RmsNorm(ctx, x, Factor(ctx), eps_);
+}
+
+Features RmsNorm::Prepare(Context& ctx, const Tensor& x, ActivationKind kind) const {
+  if (kind == ActivationKind::kFloat) return {.quantized = {}, .plain = Forward(ctx, x)};
+  return {.quantized = ops::RmsNormQuantize(ctx, x, Factor(ctx), eps_), .plain = {}};
 }
 
 }  // namespace tern::nn

@@ -62,10 +62,12 @@ void ReadEveryWay(const JsonObject& object) {
 void ReadAsModel(const nlohmann::json& value) {
   const ModelConfig config = tern::ParseModelConfig(JsonObject(value, Path()));
   TERN_CHECK(tern::ParameterCount(config) > 0);
-  const auto written = tern::ModelConfigJson(config, config.stored, tern::DType::kF32);
+  const auto written =
+      tern::ModelConfigJson(config, {config.stored, tern::DType::kF32, config.declares_weights});
   const nlohmann::json read = tern::ParseJson(written.dump(), Path());
   const ModelConfig again = tern::ParseModelConfig(JsonObject(read, Path()));
-  TERN_CHECK(tern::ModelConfigJson(again, again.stored, tern::DType::kF32) == written);
+  TERN_CHECK(tern::ModelConfigJson(
+                 again, {again.stored, tern::DType::kF32, again.declares_weights}) == written);
 }
 
 void ReadAsTrainingRun(const nlohmann::json& value) {

@@ -17,10 +17,12 @@ namespace {
 
 constexpr const char* kText =
     "Writes the model IN to the new directory OUT. Types:\n"
-    "  hf-packed   ternary weights as four trits a byte (Hugging Face's bitnet, offline): an\n"
-    "              eighth of bf16, and what running needs\n"
-    "  hf-masters  the float weights that the trits are made from, where IN has them: for\n"
-    "              training on\n"
+    "  hf-packed     ternary weights as four trits a byte (Hugging Face's bitnet, offline): an\n"
+    "                eighth of bf16, and what running needs\n"
+    "  hf-bitlinear  the same, with scales that divide: the older form, from before autobitlinear\n"
+    "  hf-floats     floats that are ternary already; holds scales by row and group too\n"
+    "  hf-masters    the float weights that the trits are made from, where IN has them: for\n"
+    "                training on\n"
     "Afterwards OUT is loaded and its logits are compared with IN's: equal bits, unless --float\n"
     "asked for a type that rounds.";
 constexpr const char* kExamples =
@@ -28,8 +30,11 @@ constexpr const char* kExamples =
     "  tern convert my-model small --float bf16\n"
     "  tern convert my-model copy --type hf-masters";
 
-const std::map<std::string, CheckpointForm> kTypes = {{"hf-packed", CheckpointForm::kPacked},
-                                                      {"hf-masters", CheckpointForm::kMasters}};
+const std::map<std::string, CheckpointForm> kTypes = {
+    {"hf-packed", CheckpointForm::kPacked},
+    {"hf-bitlinear", CheckpointForm::kPackedDivides},
+    {"hf-floats", CheckpointForm::kFloats},
+    {"hf-masters", CheckpointForm::kMasters}};
 const std::map<std::string, DType> kFloats = {
     {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}};
 
@@ -136,7 +141,7 @@ void AddConvert(CLI::App& app, Runner* run) {
       ->required()
       ->type_name("");
   command->add_option("OUT", options->out, "The directory to write")->required()->type_name("");
-  command->add_option("--type", options->type, "hf-packed or hf-masters")
+  command->add_option("--type", options->type, "hf-packed, hf-bitlinear, hf-floats or hf-masters")
       ->check(CLI::IsMember(Names(kTypes)).description(""))
       ->capture_default_str()
       ->type_name("NAME");
