@@ -58,9 +58,9 @@ QrResult Qr(Context& ctx, const Tensor& a) {
   RequireMatrices(operand);
   const Env env = EnvOf(ctx, operand);
   const int64_t m = a.dim(-2), n = a.dim(-1), k = std::min(m, n);
-  const QrResult result = {ctx.EmptyLike(a, MatrixShape(a, m, k), a.dtype()),
-                           ctx.EmptyLike(a, MatrixShape(a, k, n), a.dtype()),
-                           ctx.EmptyLike(a, LeadingShape(a), DType::kI32)};
+  QrResult result = {ctx.EmptyLike(a, MatrixShape(a, m, k), a.dtype()),
+                     ctx.EmptyLike(a, MatrixShape(a, k, n), a.dtype()),
+                     ctx.EmptyLike(a, LeadingShape(a), DType::kI32)};
   WithFloat(a, [&](auto t) { RunQr<decltype(t)>(env, operand, result); });
   return result;
 }
@@ -71,10 +71,10 @@ PivotedQrResult PivotedQr(Context& ctx, const Tensor& a, double tolerance) {
   const Env env = EnvOf(ctx, operand);
   const int64_t m = a.dim(-2), n = a.dim(-1), k = std::min(m, n);
   tolerance = RankTolerance(operand, tolerance);
-  const PivotedQrResult result = {ctx.EmptyLike(a, MatrixShape(a, m, k), a.dtype()),
-                                  ctx.EmptyLike(a, MatrixShape(a, k, n), a.dtype()),
-                                  ctx.EmptyLike(a, MatrixShape(a, k, n).Without(-2), DType::kI32),
-                                  ctx.EmptyLike(a, LeadingShape(a), DType::kI32)};
+  PivotedQrResult result = {ctx.EmptyLike(a, MatrixShape(a, m, k), a.dtype()),
+                            ctx.EmptyLike(a, MatrixShape(a, k, n), a.dtype()),
+                            ctx.EmptyLike(a, MatrixShape(a, k, n).Without(-2), DType::kI32),
+                            ctx.EmptyLike(a, LeadingShape(a), DType::kI32)};
   WithFloat(a, [&](auto t) { RunPivotedQr<decltype(t)>(env, operand, tolerance, result); });
   return result;
 }

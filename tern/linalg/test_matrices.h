@@ -48,10 +48,11 @@ inline int Rounds(int count) {
 #endif
 }
 
-// Sides from 1 to 300, mostly small: a shape of any proportion.
-inline std::pair<int64_t, int64_t> RandomShape(Random* random) {
+// Sides from 1 to `greatest`, equally likely in each octave: a shape of any proportion.
+inline std::pair<int64_t, int64_t> RandomShape(Random* random, int64_t greatest = 300) {
   const auto side = [&] {
-    return std::clamp<int64_t>(static_cast<int64_t>(std::pow(300.5, random->Uniform())), 1, 300);
+    const double x = std::pow(static_cast<double>(greatest) + 0.5, random->Uniform());
+    return std::clamp<int64_t>(static_cast<int64_t>(x), 1, greatest);
   };
   return {side(), side()};
 }

@@ -4,6 +4,7 @@
 
 #include "tern/kernels/gemm/product-inl.h"
 #include "tern/kernels/linalg/gram_schmidt-inl.h"
+#include "tern/kernels/linalg/triangle-inl.h"
 
 TERN_BEGIN_TARGET
 
@@ -12,6 +13,8 @@ constexpr LinalgKernels<T> kLinalg = {
     .product = ProductOf<T>,
     .direct_product = DirectProduct<T>,
     .gram_schmidt = GramSchmidt<T>,
+    .cholesky = CholeskyBlock<T>,
+    .solve = SolveBlock<T>,
 };
 
 TERN_END_TARGET

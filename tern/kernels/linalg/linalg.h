@@ -30,6 +30,16 @@ struct LinalgKernels {
   // r. Workspace of kGramSchmidtColumns * (m + 16) elements, aligned to 64 bytes.
   void (*gram_schmidt)(T* w, int64_t w_stride, int64_t m, int64_t count, T* r, int64_t r_stride,
                        T* workspace) noexcept;
+  // r^T r = a for the upper triangle of a positive definite a [n, n], in its place; what is below
+  // the diagonal is undefined afterwards. Returns n, or the least i for which the leading minor of
+  // order i + 1 is not positive. Rows aligned to 64 bytes and padded to a multiple of 16 elements,
+  // which are read and written too.
+  int64_t (*cholesky)(T* a, int64_t stride, int64_t n) noexcept;
+  // x [n, width] = t^-1 x by forward substitution; t (n x n) is read on and below its diagonal, or
+  // below it alone if that is `unit`. Strides may be negative: an upper triangle is a lower one
+  // from its other end. Rows of x aligned to 64 bytes, width a multiple of 16.
+  void (*solve)(StridedMatrix<T> t, bool unit, T* x, int64_t x_stride, int64_t n,
+                int64_t width) noexcept;
 };
 
 }  // namespace tern::kernels

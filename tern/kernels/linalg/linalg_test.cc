@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tern/kernels/linalg/linalg.h"
 
+#include <algorithm>
+#include <memory>
 #include <type_traits>
 
 #include "tern/kernels/kernel_test.h"
@@ -77,6 +79,90 @@ TYPED_TEST(LinalgKernelTest, ProductsOfWholeNumbersAreExact) {
       this->Of(table).direct_product(a_matrix, b.data(), n, got.data(), out_stride, m, n, k, alpha,
                                      accumulate);
       ASSERT_EQ(expected, got);
+    }
+  });
+}
+
+// A block's factor and a solve with it give the identity back: r^-T (r^T r) r^-1.
+TYPED_TEST(LinalgKernelTest, FactorsAndSolves) {
+  using T = TypeParam;
+  this->ForTargets([&](const KernelTable& table) {
+    for (int64_t n = 1; n <= 67; n += 1 + n / 8) {
+      SCOPED_TRACE(testing::Message() << "n " << n);
+      const int64_t stride = (n + 15) / 16 * 16;
+      std::vector<T> space(static_cast<size_t>(2 * n * stride) + 64 / sizeof(T), T(0));
+      void* aligned = space.data();
+      size_t bytes = space.size() * sizeof(T);
+      T* const a = static_cast<T*>(std::align(64, 64, aligned, bytes));
+      T* const x = a + n * stride;
+      // Diagonally dominant: the condition is below 4.
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j <= i; ++j) {
+          const T value = i == j ? T(2) : static_cast<T>(this->Below(100)) / T(100 * n);
+          a[i * stride + j] = a[j * stride + i] = value;
+          x[i * stride + j] = x[j * stride + i] = value;
+        }
+      }
+      const auto& kernels = this->Of(table);
+      ASSERT_EQ(kernels.cholesky(a, stride, n), n);
+      kernels.solve({a, 1, stride}, false, x, stride, n, stride);
+      const StridedMatrix<T> reversed = {a + (n - 1) * (stride + 1), -stride, -1};
+      kernels.solve(reversed, false, x + (n - 1) * stride, -stride, n, stride);
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < n; ++j) {
+          ASSERT_NEAR(x[i * stride + j], i == j ? 1 : 0,
+                      20 * static_cast<double>(n) * std::numeric_limits<T>::epsilon());
+        }
+        for (int64_t j = n; j < stride; ++j) ASSERT_EQ(x[i * stride + j], 0);
+      }
+      // A unit triangle's diagonal is not read.
+      std::vector<T> before(x, x + n * stride);
+      a[0] = std::numeric_limits<T>::quiet_NaN();
+      kernels.solve({a, 1, stride}, true, x, stride, 1, stride);
+      ASSERT_TRUE(std::equal(before.begin(), before.end(), x));
+      const int64_t fail = this->Below(n);
+      for (int64_t i = 0; i < n; ++i) {
+        std::fill_n(a + i * stride, stride, T(0));
+        a[i * stride + i] = i == fail ? T(-1) : T(1);
+      }
+      ASSERT_EQ(kernels.cholesky(a, stride, n), fail);
+    }
+  });
+}
+
+// Unit columns that are orthogonal, and w = q r. Dependent columns become zeros.
+TYPED_TEST(LinalgKernelTest, GramSchmidtOfPanels) {
+  using T = TypeParam;
+  this->ForTargets([&](const KernelTable& table) {
+    for (int64_t count = 1; count <= kGramSchmidtColumns; ++count) {
+      const int64_t m = count + this->Below(60), stride = count + this->Below(3);
+      SCOPED_TRACE(testing::Message() << m << " x " << count);
+      std::vector<T> w = this->Digits(m * stride);
+      for (int64_t j = 0; j < count; ++j) w[j * stride + j] += 40;
+      if (count > 2) {
+        for (int64_t i = 0; i < m; ++i) w[i * stride + 1] = 0;
+      }
+      const std::vector<T> original = w;
+      std::vector<T> r(static_cast<size_t>(count * 8), T(0));
+      std::vector<T> space(static_cast<size_t>(kGramSchmidtColumns * (m + 16)) + 64 / sizeof(T));
+      void* aligned = space.data();
+      size_t bytes = space.size() * sizeof(T);
+      this->Of(table).gram_schmidt(w.data(), stride, m, count, r.data(), 8,
+                                   static_cast<T*>(std::align(64, 64, aligned, bytes)));
+      const double bound = 20 * static_cast<double>(m) * std::numeric_limits<T>::epsilon();
+      for (int64_t j = 0; j < count; ++j) {
+        for (int64_t k = 0; k < count; ++k) {
+          double dot = 0;
+          for (int64_t i = 0; i < m; ++i) dot += double(w[i * stride + j]) * w[i * stride + k];
+          const bool zero = count > 2 && (j == 1 || k == 1);
+          ASSERT_NEAR(dot, j == k && !zero ? 1 : 0, bound) << j << " " << k;
+        }
+        for (int64_t i = 0; i < m; ++i) {
+          double sum = 0;
+          for (int64_t k = 0; k <= j; ++k) sum += double(w[i * stride + k]) * r[k * 8 + j];
+          ASSERT_NEAR(sum, original[i * stride + j], 100 * bound);
+        }
+      }
     }
   });
 }

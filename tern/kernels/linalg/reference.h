@@ -56,10 +56,40 @@ void GramSchmidt(T* w, int64_t w_stride, int64_t m, int64_t count, T* r, int64_t
 }
 
 template <typename T>
+int64_t CholeskyBlock(T* a, int64_t stride, int64_t n) noexcept {
+  for (int64_t i = 0; i < n; ++i) {
+    T* const row = a + i * stride;
+    if (!(row[i] > 0)) return i;
+    const T root = std::sqrt(row[i]);
+    for (int64_t j = i; j < n; ++j) row[j] /= root;
+    for (int64_t k = i + 1; k < n; ++k) {
+      for (int64_t j = k; j < n; ++j) a[k * stride + j] -= row[k] * row[j];
+    }
+  }
+  return n;
+}
+
+template <typename T>
+void SolveBlock(StridedMatrix<T> t, bool unit, T* x, int64_t x_stride, int64_t n,
+                int64_t width) noexcept {
+  for (int64_t i = 0; i < n; ++i) {
+    T* const row = x + i * x_stride;
+    const T* const factors = t.data + i * t.row_stride;
+    for (int64_t k = 0; k < i; ++k) {
+      for (int64_t j = 0; j < width; ++j)
+        row[j] -= factors[k * t.column_stride] * x[k * x_stride + j];
+    }
+    for (int64_t j = 0; j < width && !unit; ++j) row[j] /= factors[i * t.column_stride];
+  }
+}
+
+template <typename T>
 constexpr LinalgKernels<T> kLinalg = {
     .product = ScaledProduct<T>,
     .direct_product = DirectProduct<T>,
     .gram_schmidt = GramSchmidt<T>,
+    .cholesky = CholeskyBlock<T>,
+    .solve = SolveBlock<T>,
 };
 
 }  // namespace tern::kernels::reference

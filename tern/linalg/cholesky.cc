@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+#include "tern/linalg/cholesky.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tern/base/error.h"
+#include "tern/linalg/batch.h"
+#include "tern/linalg/multiply.h"
+#include "tern/linalg/operands.h"
+#include "tern/linalg/triangle.h"
+
+namespace tern::linalg {
+namespace {
+
+constexpr int64_t kSquare = 16;
+
+template <typename T>
+[[noreturn]] void FailAsymmetric(const Operand& a, int64_t index, int64_t i, int64_t j, T x, T y) {
+  Fail(ErrorKind::kInvalidArgument,
+       "{}: {} is not symmetric: {} at row {}, column {}, but {} at row {}, column {}", a.function,
+       MatrixName(a, index), x, i, j, y, j, i);
+}
+
+// Whether the square at (i0, j0) mirrors the one at (j0, i0); roots[i] = sqrt(n eps |a_ii|).
+template <typename T>
+void RequireMirror(const Operand& a, int64_t index, const Matrix<T>& w, const T* roots, int64_t i0,
+                   int64_t j0) {
+  const int64_t i1 = std::min(i0 + kSquare, w.rows), j1 = std::min(j0 + kSquare, w.rows);
+  bool different = false;
+  for (int64_t i = i0; i < i1; ++i) {
+    const T* const row = w.Row(i);
+    for (int64_t j = j0; j < j1; ++j) {
+      different |= std::abs(row[j] - w.data[j * w.row_stride + i]) > roots[i] * roots[j];
+    }
+  }
+  if (!different) return;
+  for (int64_t i = i0; i < i1; ++i) {
+    for (int64_t j = j0; j < j1; ++j) {
+      if (std::abs(w(i, j) - w(j, i)) > roots[i] * roots[j]) {
+        FailAsymmetric(a, index, i, j, w(i, j), w(j, i));
+      }
+    }
+  }
+}
+
+template <typename T>
+void RequireSymmetric(const Env& env, const Operand& a, int64_t index, const Matrix<T>& w,
+                      T* roots) {
+  const int64_t n = w.rows;
+  const T tolerance = static_cast<T>(n) * std::numeric_limits<T>::epsilon();
+  for (int64_t i = 0; i < n; ++i) roots[i] = std::sqrt(std::abs(w(i, i)) * tolerance);
+  const int64_t squares = (n + kSquare - 1) / kSquare;
+  env.threads.ParallelFor(squares, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t s = begin; s < end; ++s) {
+      for (int64_t t = s; t < squares; ++t) {
+        RequireMirror(a, index, w, roots, s * kSquare, t * kSquare);
+      }
+    }
+  });
+}
+
+// l = r^T, with zeros above its diagonal.
+template <typename T>
+void TransposeOut(const Env& env, const Matrix<T>& r, const Matrix<T>& l) {
+  const int64_t n = r.rows;
+  env.threads.ParallelFor(n, 8 * kSquare, [&](int64_t begin, int64_t end) {
+    for (int64_t i0 = begin; i0 < end; i0 += kSquare) {
+      const int64_t i1 = std::min(i0 + kSquare, end);
+      for (int64_t j0 = 0; j0 < i1; j0 += kSquare) {
+        const int64_t j1 = std::min(j0 + kSquare, n);
+        for (int64_t i = i0; i < i1; ++i) {
+          for (int64_t j = j0; j < j1; ++j) l.data[i * l.row_stride + j] = r.Row(j)[i];
+        }
+      }
+      for (int64_t i = i0; i < i1; ++i) std::fill(l.Row(i) + i + 1, l.Row(i) + n, T(0));
+    }
+  });
+}
+
+template <typename T>
+void RunCholesky(const Env& env, const Operand& a, const Tensor& l) {
+  const int64_t n = a.tensor.dim(-1);
+  ForMatrices(env, BatchCount(a.tensor), [&](int64_t first, int64_t last) {
+    const WorkMatrix<T> work(env.pool, n, n);
+    const Workspace roots(env.pool, static_cast<size_t>(n) * sizeof(T));
+    work.FillZero();
+    for (int64_t index = first; index < last; ++index) {
+      CopyFinite<T>(a, index, work.view());
+      RequireSymmetric<T>(env, a, index, work.view(), roots.As<T>());
+      const int64_t done = FactorInPlace<T>(env, work);
+      if (done < n) {
+        Fail(ErrorKind::kInvalidArgument,
+             "{}: {} is not positive definite: its leading minor of order {} is not", a.function,
+             MatrixName(a, index), done + 1);
+      }
+      TransposeOut<T>(env, work.view(), MatrixAt<T>(l, index));
+    }
+  });
+}
+
+template <typename T>
+void RunSolve(const Env& env, const Operand& l, const Operand& b, const Tensor& x) {
+  const int64_t n = b.tensor.dim(-2), columns = b.tensor.dim(-1);
+  ForMatrices(env, BatchCount(l.tensor), [&](int64_t first, int64_t last) {
+    const WorkMatrix<T> factor(env.pool, n, n), work(env.pool, n, columns);
+    work.FillZero();
+    for (int64_t index = first; index < last; ++index) {
+      CopyTriangle<T>(l, index, {}, factor.view());
+      CopyFinite<T>(b, index, work.view());
+      SolveInPlace<T>(env, Triangle::kLower, false, factor.view(), work.padded());
+      SolveInPlace<T>(env, Triangle::kUpper, false, factor.view().Transposed(), work.padded());
+      CopyResult<T>(l, index, work.view(), MatrixAt<T>(x, index));
+    }
+  });
+}
+
+template <typename T>
+void RunInverse(const Env& env, const Operand& l, const Tensor& inverse) {
+  const int64_t n = l.tensor.dim(-1);
+  ForMatrices(env, BatchCount(l.tensor), [&](int64_t first, int64_t last) {
+    const WorkMatrix<T> factor(env.pool, n, n), work(env.pool, n, n), product(env.pool, n, n);
+    for (int64_t index = first; index < last; ++index) {
+      CopyTriangle<T>(l, index, {}, factor.view());
+      work.FillZero();
+      for (int64_t i = 0; i < n; ++i) work.view()(i, i) = 1;
+      // Columns from j on of l^-1 begin with j zeros.
+      constexpr int64_t kStrip = 64;
+      env.threads.ParallelFor(n, kStrip, [&](int64_t begin, int64_t end) {
+        for (int64_t j = begin; j < end; j += kStrip) {
+          const int64_t width = std::min(kStrip, work.padded().columns - j);
+          SolveInPlace<T>(env, Triangle::kLower, false, factor.view().Block(j, j, n - j, n - j),
+                          work.padded().Block(j, j, n - j, width));
+        }
+      });
+      const Matrix<T> w = work.view(), out = product.view();
+      for (int64_t i = 0; i < n; i += kStrip) {
+        const int64_t rows = std::min(kStrip, n - i);
+        Multiply<T>(env, 1, w.Block(i, i, n - i, rows).Transposed(), w.Block(i, 0, n - i, i + rows),
+                    false, out.Block(i, 0, rows, i + rows));
+      }
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < i; ++j) out(j, i) = out(i, j);
+      }
+      CopyResult<T>(l, index, out, MatrixAt<T>(inverse, index));
+    }
+  });
+}
+
+}  // namespace
+
+Tensor Cholesky(Context& ctx, const Tensor& a) {
+  const Operand operand = {"Cholesky", "a", a};
+  RequireSquareMatrices(operand);
+  const Env env = EnvOf(ctx, operand);
+  Tensor l = ctx.EmptyLike(a, a.shape(), a.dtype());
+  WithFloat(a, [&](auto t) { RunCholesky<decltype(t)>(env, operand, l); });
+  return l;
+}
+
+Tensor CholeskySolve(Context& ctx, const Tensor& l, const Tensor& b) {
+  const Operand operand = {"CholeskySolve", "l", l}, side = {"CholeskySolve", "b", b};
+  RequireSquareMatrices(operand);
+  RequireRightSide(operand, side, l.dim(-1));
+  const Env env = EnvOf(ctx, operand);
+  Tensor x = ctx.EmptyLike(b, b.shape(), b.dtype());
+  WithFloat(l, [&](auto t) { RunSolve<decltype(t)>(env, operand, side, x); });
+  return x;
+}
+
+Tensor CholeskyInverse(Context& ctx, const Tensor& l) {
+  const Operand operand = {"CholeskyInverse", "l", l};
+  RequireSquareMatrices(operand);
+  const Env env = EnvOf(ctx, operand);
+  Tensor inverse = ctx.EmptyLike(l, l.shape(), l.dtype());
+  WithFloat(l, [&](auto t) { RunInverse<decltype(t)>(env, operand, inverse); });
+  return inverse;
+}
+
+}  // namespace tern::linalg
