@@ -20,6 +20,7 @@
 #include "tern/linalg/solve.h"
 #include "tern/models/checkpoint.h"
 #include "tern/models/model.h"
+#include "tern/runtime/embed.h"
 #include "tern/runtime/generate.h"
 #include "tern/runtime/perplexity.h"
 #include "tern/runtime/session.h"

@@ -70,7 +70,7 @@ struct AttentionAttrs {
   float scale = 1;
   int64_t start = 0;  // position of the first query; keys 0 .. start + tokens - 1 are there
 };
-enum class Activation : uint8_t { kRelu2, kSilu };
+enum class Activation : uint8_t { kRelu2, kSilu, kGeluTanh };
 struct ActivationAttrs {
   Activation activation = Activation::kRelu2;
 };

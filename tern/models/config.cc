@@ -7,12 +7,10 @@
 #include <limits>
 
 #include "tern/base/error.h"
+#include "tern/models/families.h"
 
 namespace tern {
 namespace {
-
-void Read1BitLlm(const JsonObject& json, ModelConfig* config);
-void ReadQwen3(const JsonObject& json, ModelConfig* config);
 
 constexpr std::array kFamilies = {
 #define TERN_MODEL_FAMILY(...) ModelFamily{__VA_ARGS__},
@@ -55,11 +53,14 @@ double ReadRope(const JsonObject& json, double family_theta) {
 }
 
 Activation ReadActivation(const JsonObject& json, Activation family_activation) {
-  const std::optional<std::string> name = json.FindString("hidden_act");
+  std::optional<std::string> name = json.FindString("hidden_activation");  // Gemma's key
+  if (!name) name = json.FindString("hidden_act");
   if (!name) return family_activation;
   if (*name == "relu2") return Activation::kRelu2;
   if (*name == "silu") return Activation::kSilu;
-  Fail(ErrorKind::kUnsupported, "{}: hidden_act {} is not supported; \"relu2\" and \"silu\" are",
+  if (*name == "gelu_pytorch_tanh") return Activation::kGeluTanh;
+  Fail(ErrorKind::kUnsupported,
+       "{}: hidden_act {} is not supported; \"relu2\", \"silu\" and \"gelu_pytorch_tanh\" are",
        json.place(), Quoted(*name));
 }
 
@@ -179,23 +180,6 @@ void ReadWeights(const JsonObject& json, const ModelFamily& family, ModelConfig*
   config->weights = ternary ? nn::WeightKind::kTernary : nn::WeightKind::kF32;
 }
 
-void Read1BitLlm(const JsonObject& json, ModelConfig* /*config*/) {
-  for (const auto& [key, only] : {std::pair{"input_bits", 8}, std::pair{"weight_bits", 1}}) {
-    const std::optional<int64_t> bits = json.FindInt(key, 1, 64);
-    if (bits && *bits != only) {
-      Fail(ErrorKind::kUnsupported, "{}: {} {} is not supported; only {} is", json.place(), key,
-           *bits, only);
-    }
-  }
-}
-
-void ReadQwen3(const JsonObject& json, ModelConfig* /*config*/) {
-  if (json.FindBool("use_sliding_window").value_or(false)) {
-    Fail(ErrorKind::kUnsupported, "{}: use_sliding_window is not supported for qwen3",
-         json.place());
-  }
-}
-
 // The family of a model_type and the architecture, if one is named. 1bitLLM's BitNet calls itself
 // a "llama" with an architecture of its own.
 const ModelFamily& FamilyOf(const JsonObject& json, ModelConfig* config) {
@@ -231,6 +215,23 @@ void CheckTokens(const ModelConfig& config, const std::string& place) {
 }
 
 }  // namespace
+
+void Read1BitLlm(const JsonObject& json, ModelConfig* /*config*/) {
+  for (const auto& [key, only] : {std::pair{"input_bits", 8}, std::pair{"weight_bits", 1}}) {
+    const std::optional<int64_t> bits = json.FindInt(key, 1, 64);
+    if (bits && *bits != only) {
+      Fail(ErrorKind::kUnsupported, "{}: {} {} is not supported; only {} is", json.place(), key,
+           *bits, only);
+    }
+  }
+}
+
+void ReadQwen3(const JsonObject& json, ModelConfig* /*config*/) {
+  if (json.FindBool("use_sliding_window").value_or(false)) {
+    Fail(ErrorKind::kUnsupported, "{}: use_sliding_window is not supported for qwen3",
+         json.place());
+  }
+}
 
 std::span<const ModelFamily> ModelFamilies() { return kFamilies; }
 
@@ -298,9 +299,9 @@ ModelConfig ParseModelConfig(const JsonObject& json) {
   config.sub_norms = !family.attention_sub_norm.empty();
   config.head_norms = family.head_norms;
   config.activation = ReadActivation(json, family.activation);
-  config.rope_theta = ReadRope(json, family.rope_theta);
+  config.rope_theta = family.own_ropes ? family.rope_theta : ReadRope(json, family.rope_theta);
   config.rms_norm_eps = json.FindFloat("rms_norm_eps", 0.0, 1.0).value_or(family.rms_norm_eps);
-  config.tie_embeddings = json.FindBool("tie_word_embeddings").value_or(false);
+  config.tie_embeddings = json.FindBool("tie_word_embeddings").value_or(family.ties_embeddings);
   config.attention_bias = json.FindBool("attention_bias").value_or(false);
   config.mlp_bias = json.FindBool("mlp_bias").value_or(false);
   ReadWeights(json, family, &config);
@@ -317,6 +318,7 @@ int64_t ParameterCount(const ModelConfig& config) {
   int64_t block = 2 * hidden * q + 2 * hidden * kv + 3 * hidden * ffn + 2 * hidden;
   if (config.sub_norms) block += q + ffn;
   if (config.head_norms) block += 2 * config.head_dim;
+  if (FindModelFamily(config.family, "model configuration").post_norms) block += 2 * hidden;
   if (config.projection_norms) block += 5 * hidden + q + ffn;
   if (config.attention_bias) block += q + 2 * kv + hidden;
   if (config.mlp_bias) block += 2 * ffn + hidden;

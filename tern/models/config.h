@@ -36,14 +36,20 @@ struct ModelFamily {
   // Names of the norms in front of o_proj and down_proj, if there are such.
   std::string_view attention_sub_norm = {};
   std::string_view mlp_sub_norm = {};
-  bool head_norms = false;  // q_norm and k_norm
+  bool head_norms = false;         // q_norm and k_norm
+  bool norms_add_one = false;      // to their weights; not those of projections
+  bool post_norms = false;         // behind attention and MLP
+  bool scales_embeddings = false;  // by the root of hidden_size
+  bool ties_embeddings = false;
   Activation activation = Activation::kSilu;
   double rope_theta = 10000.0;
+  bool own_ropes = false;  // which `read` reads
   double rms_norm_eps = 1e-6;
   int64_t head_dim = 0;  // 0: hidden_size / num_attention_heads
   int64_t max_positions = 2048;
-  // Reads, or refuses, the keys of config.json that the family alone has.
+  // Reads, or refuses, the keys of config.json that the family alone has; writes them.
   void (*read)(const JsonObject& json, ModelConfig* config) = nullptr;
+  void (*write)(const ModelConfig& config, nlohmann::ordered_json* json) = nullptr;
 };
 
 std::span<const ModelFamily> ModelFamilies();
@@ -70,6 +76,16 @@ struct ModelConfig {
   int64_t max_positions = 2048;
   double rope_theta = 500000.0;
   double rms_norm_eps = 1e-5;
+  // Layers that see a window of keys alone, its own included, and turn by an angle of their own.
+  std::vector<bool> local_layers;  // by layer; empty: none
+  int64_t window = 0;
+  double local_rope_theta = 0;
+  bool IsLocal(int64_t layer) const {
+    return layer < static_cast<int64_t>(local_layers.size()) &&
+           local_layers[static_cast<size_t>(layer)];
+  }
+  // Dot products of attention are divided by its root; 0: by that of head_dim.
+  double query_scalar = 0;
   Activation activation = Activation::kRelu2;
   bool sub_norms = true;
   bool head_norms = false;

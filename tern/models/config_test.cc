@@ -130,6 +130,39 @@ TEST(ModelConfig, ReadsQwen3) {
   EXPECT_TRUE(Parse(json).embeds);
 }
 
+TEST(ModelConfig, ReadsGemma3) {
+  nlohmann::json json = BitNet();
+  json["model_type"] = "gemma3_text";
+  json["architectures"] = {"Gemma3TextModel"};
+  json.erase("hidden_act");
+  json.erase("rope_parameters");
+  json.erase("tie_word_embeddings");
+  json["hidden_activation"] = "gelu_pytorch_tanh";
+  json["num_hidden_layers"] = 7;
+  json["sliding_window"] = 512;
+  json["rope_theta"] = 20000.0;
+  json["rope_local_base_freq"] = 300.0;
+  ModelConfig config = Parse(json);
+  EXPECT_EQ(config.activation, Activation::kGeluTanh);
+  EXPECT_EQ(config.head_dim, 256);
+  EXPECT_EQ(config.query_scalar, 256.0);
+  EXPECT_EQ(config.rope_theta, 20000.0);
+  EXPECT_EQ(config.local_rope_theta, 300.0);
+  EXPECT_EQ(config.window, 512);
+  EXPECT_TRUE(config.tie_embeddings);
+  EXPECT_TRUE(config.embeds);
+  EXPECT_EQ(config.local_layers, (std::vector<bool>{1, 1, 1, 1, 1, 0, 1}));
+  json["layer_types"] = std::vector<std::string>(7, "full_attention");
+  json["layer_types"][2] = "sliding_attention";
+  json["rope_parameters"] = {{"full_attention", {{"rope_theta", 7.0}}},
+                             {"sliding_attention", {{"rope_theta", 5.0}}}};
+  config = Parse(json);
+  EXPECT_EQ(config.local_layers, (std::vector<bool>{0, 0, 1, 0, 0, 0, 0}));
+  EXPECT_TRUE(config.IsLocal(2));
+  EXPECT_EQ(config.rope_theta, 7.0);
+  EXPECT_EQ(config.local_rope_theta, 5.0);
+}
+
 struct Wrong {
   const char* patch;  // merged into kBitNet; null removes a key
   ErrorKind kind;
@@ -175,6 +208,17 @@ TEST(ModelConfig, RefusesWhatIsMissingOrContradictory) {
       {R"({"quantization_config": {"modules_to_not_convert": ["lm_head", "mlp"]}})",
        kUnsupported,
        {"\"mlp\""}},
+      {R"({"model_type": "gemma3_text", "architectures": null, "final_logit_softcapping": 30.0})",
+       kUnsupported,
+       {"final_logit_softcapping"}},
+      {R"({"model_type": "gemma3_text", "architectures": null,
+           "layer_types": ["full_attention"]})",
+       kFile,
+       {"1 layer_types for 2 layers"}},
+      {R"({"model_type": "gemma3_text", "architectures": null,
+           "rope_scaling": {"rope_type": "linear", "factor": 8.0}})",
+       kUnsupported,
+       {"rope_scaling", "scaled positions"}},
       {R"({"tern": {"quantizer": "best"}})", kFile, {"\"best\"", "\"sign\""}},
       {R"({"tern": {"quantiser": "sign"}})", kFile, {"\"quantiser\""}},
       {R"({"tern": {"weights": "f32"}})", kFile, {"\"f32\"", "\"ternary\""}},
@@ -203,6 +247,9 @@ TEST(ModelConfig, ReadsBackWhatItWrites) {
         R"({"quantization_config": {"use_rms_norm": true, "rms_norm_eps": 1e-4}})",
         R"({"model_type": "llama", "architectures": ["BitnetForCausalLM"]})",
         R"({"model_type": "qwen3", "architectures": ["Qwen3Model"]})",
+        R"({"model_type": "gemma3_text", "architectures": null, "sliding_window": 9,
+            "layer_types": ["sliding_attention", "full_attention"], "query_pre_attn_scalar": 7,
+            "hidden_act": "gelu_pytorch_tanh", "rope_parameters": null, "rope_theta": 30.0})",
         R"({"model_type": "llama", "architectures": null, "quantization_config": null,
             "tern": {"weights": "ternary"}})"}) {
     SCOPED_TRACE(patch);
@@ -223,6 +270,12 @@ TEST(ModelConfig, ReadsBackWhatItWrites) {
     EXPECT_EQ(again.stored, config.stored);
     EXPECT_EQ(again.family, config.family);
     EXPECT_EQ(again.embeds, config.embeds);
+    EXPECT_EQ(again.local_layers, config.local_layers);
+    EXPECT_EQ(again.window, config.window);
+    EXPECT_EQ(again.rope_theta, config.rope_theta);
+    EXPECT_EQ(again.local_rope_theta, config.local_rope_theta);
+    EXPECT_EQ(again.query_scalar, config.query_scalar);
+    EXPECT_EQ(again.activation, config.activation);
     EXPECT_EQ(again.projection_norms, config.projection_norms);
     EXPECT_EQ(again.projection_norm_eps, config.projection_norm_eps);
     EXPECT_EQ(again.declares_weights, config.declares_weights);

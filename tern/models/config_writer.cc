@@ -15,6 +15,11 @@ const char* TorchName(DType dtype) {
   return "float32";
 }
 
+const char* ActivationName(Activation activation) {
+  if (activation == Activation::kGeluTanh) return "gelu_pytorch_tanh";
+  return activation == Activation::kRelu2 ? "relu2" : "silu";
+}
+
 void PutTokens(const ModelConfig& config, ordered_json* json) {
   if (config.bos) (*json)["bos_token_id"] = *config.bos;
   if (config.eos.size() == 1) (*json)["eos_token_id"] = config.eos[0];
@@ -61,7 +66,7 @@ ordered_json ModelConfigJson(const ModelConfig& config, const StoredAs& stored) 
   json["num_attention_heads"] = config.heads;
   json["num_key_value_heads"] = config.kv_heads;
   json["head_dim"] = config.head_dim;
-  json["hidden_act"] = config.activation == Activation::kRelu2 ? "relu2" : "silu";
+  json["hidden_act"] = ActivationName(config.activation);
   json["max_position_embeddings"] = config.max_positions;
   json["rms_norm_eps"] = config.rms_norm_eps;
   json["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", config.rope_theta}};
@@ -75,6 +80,7 @@ ordered_json ModelConfigJson(const ModelConfig& config, const StoredAs& stored) 
   PutTokens(config, &json);
   json["dtype"] = TorchName(stored.floats);
   json["torch_dtype"] = TorchName(stored.floats);
+  if (family.write != nullptr) family.write(config, &json);
   PutWeights(config, family, stored, &json);
   return json;
 }

@@ -32,6 +32,12 @@ ModelConfig ConfigOf(const std::string& family) {
   config.sub_norms = !of.attention_sub_norm.empty();
   config.head_norms = of.head_norms;
   config.rms_norm_eps = of.rms_norm_eps;
+  if (family == "gemma3_text") {
+    config.window = 5;
+    config.local_layers = {true, false};
+    config.local_rope_theta = 100.0;
+    config.query_scalar = 11.0;
+  }
   return config;
 }
 
@@ -89,7 +95,7 @@ class FormsTest : public ::testing::Test {
 TEST_F(FormsTest, KeepBitsAndTrits) {
   for (const auto& [family, projection_norms] :
        {std::pair{"bitnet", false}, std::pair{"bitnet-1bitllm", false}, std::pair{"llama", true},
-        std::pair{"qwen3", true}}) {
+        std::pair{"qwen3", true}, std::pair{"gemma3_text", true}}) {
     SCOPED_TRACE(family);
     ModelConfig config = ConfigOf(family);
     config.projection_norms = projection_norms;
@@ -260,6 +266,38 @@ TEST_F(FormsTest, PackedWeightsMayHaveAScaleForEachRow) {
   change.scale = [&](const std::string&, const Shape&) { return std::vector<float>(3, 0.5f); };
   testing::ExpectError([&] { LoadModel(*ctx_, Rewrite(path, change)); }, ErrorKind::kInvalidFile,
                        {"q_proj.weight_scale", "[3]", "[64, 64]"});
+}
+
+// Windows of keys: the same bits in one pass, in batches and token by token, on every target.
+TEST_F(FormsTest, WindowsGiveTheSameBitsInAnySplit) {
+  const std::unique_ptr<Model> model = Make(ConfigOf("gemma3_text"));
+  const std::vector<int32_t> ids = RandomIds(13, 61, kSeed);
+  const std::vector<float> wanted = LogitsOf(*model);
+  for (const std::vector<size_t>& split : {std::vector<size_t>(13, 1), {3, 10}, {9, 1, 3}}) {
+    KvCache cache = model->MakeCache(*ctx_, 13);
+    std::vector<float> got;
+    size_t from = 0;
+    for (const size_t count : split) {
+      const std::vector<float> part = Logits(*ctx_, *model, 1, std::span(ids).subspan(from, count),
+                                             ForwardOptions{.cache = &cache});
+      got.insert(got.end(), part.begin(), part.end());
+      from += count;
+    }
+    EXPECT_EQ(got, wanted);
+  }
+  const std::string path = Save(*model, {});
+  for (const std::string& target : SupportedTargets()) {
+    const std::unique_ptr<Context> ctx = CpuContext(target);
+    const LoadedModel loaded = LoadModel(*ctx, path);
+    EXPECT_EQ(Logits(*ctx, *loaded.model, 1, ids), wanted) << target;
+  }
+  // A window that holds everything is none.
+  ModelConfig wide = ConfigOf("gemma3_text");
+  wide.window = 13;
+  EXPECT_NE(LogitsOf(*Make(wide)), wanted);
+  ModelConfig all = wide;
+  all.window = 64;
+  EXPECT_EQ(LogitsOf(*Make(all)), LogitsOf(*Make(wide)));
 }
 
 // As the released embedding models have it: names without "model.", norms called "norm", no

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
 #include "tern/base/check.h"
@@ -63,10 +64,22 @@ class RandomSource final : public WeightSource {
   uint64_t stream_ = 0;
 };
 
+const ModelFamily& FamilyOf(const ModelConfig& config) {
+  return FindModelFamily(config.family, "model configuration");
+}
+
 RmsNorm MakeNorm(WeightSource& source, const ModelConfig& config, const std::string& name,
                  int64_t size) {
-  return RmsNorm(source.Float(name + ".weight", {size}, ParameterKind::kNorm), config.rms_norm_eps);
+  return RmsNorm(source.Float(name + ".weight", {size}, ParameterKind::kNorm), config.rms_norm_eps,
+                 FamilyOf(config).norms_add_one);
 }
+
+// The norm in front of the MLP: behind attention's in Gemma, which has one of that name for itself.
+const char* MlpNormName(const ModelFamily& family) {
+  return family.post_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm";
+}
+constexpr const char* kAttentionPostNormName = "post_attention_layernorm";
+constexpr const char* kMlpPostNormName = "post_feedforward_layernorm";
 
 // A projection's name, shape and bias.
 struct ProjectionSpec {
@@ -92,9 +105,9 @@ Projection MakeProjection(WeightSource& source, const ModelConfig& config,
   return projection;
 }
 
-nn::Attention MakeAttention(WeightSource& source, const ModelConfig& config,
+nn::Attention MakeAttention(WeightSource& source, const ModelConfig& config, int64_t layer,
                             const std::string& name) {
-  const ModelFamily& family = FindModelFamily(config.family, "model configuration");
+  const ModelFamily& family = FamilyOf(config);
   const int64_t hidden = config.hidden_size;
   const int64_t q = config.heads * config.head_dim;
   const int64_t kv = config.kv_heads * config.head_dim;
@@ -115,11 +128,14 @@ nn::Attention MakeAttention(WeightSource& source, const ModelConfig& config,
     parts.q_norm = MakeNorm(source, config, name + "q_norm", config.head_dim);
     parts.k_norm = MakeNorm(source, config, name + "k_norm", config.head_dim);
   }
-  return nn::Attention({config.heads, config.kv_heads, config.head_dim}, std::move(parts));
+  nn::AttentionShape shape = {config.heads, config.kv_heads, config.head_dim};
+  if (config.query_scalar != 0) shape.scale = 1.0 / std::sqrt(config.query_scalar);
+  if (config.IsLocal(layer)) shape.window = config.window;
+  return nn::Attention(shape, std::move(parts));
 }
 
 nn::GatedMlp MakeMlp(WeightSource& source, const ModelConfig& config, const std::string& name) {
-  const ModelFamily& family = FindModelFamily(config.family, "model configuration");
+  const ModelFamily& family = FamilyOf(config);
   const int64_t hidden = config.hidden_size;
   const int64_t ffn = config.intermediate_size;
   const auto projection = [&](const char* which, int64_t n, int64_t k) {
@@ -139,7 +155,7 @@ nn::GatedMlp MakeMlp(WeightSource& source, const ModelConfig& config, const std:
 class Lister {
  public:
   Lister(const ModelConfig& config, std::vector<NamedWeight>* list)
-      : family_(FindModelFamily(config.family, "model configuration")), list_(list) {}
+      : family_(FamilyOf(config)), list_(list) {}
 
   void Add(const std::string& name, ParameterKind kind, const Weight& weight) {
     if (weight.defined()) list_->push_back({name, kind, &weight, nullptr});
@@ -171,11 +187,13 @@ class Lister {
     Add(prefix + "self_attn." + std::string(family_.attention_sub_norm), attention.sub_norm);
     Add(prefix + "self_attn.q_norm", attention.q_norm);
     Add(prefix + "self_attn.k_norm", attention.k_norm);
-    Add(prefix + "post_attention_layernorm", block.parts().mlp_norm);
+    Add(prefix + kAttentionPostNormName, block.parts().attention_post_norm);
+    Add(prefix + MlpNormName(family_), block.parts().mlp_norm);
     Add(prefix + "mlp.gate_proj", mlp.gate);
     Add(prefix + "mlp.up_proj", mlp.up);
     Add(prefix + "mlp.down_proj", mlp.down);
     Add(prefix + "mlp." + std::string(family_.mlp_sub_norm), mlp.sub_norm);
+    Add(prefix + kMlpPostNormName, block.parts().mlp_post_norm);
   }
 
  private:
@@ -206,20 +224,31 @@ Model::Model(Context& ctx, const ModelConfig& config, WeightSource& source)
         source.Float(kHeadName, {config.vocab_size, config.hidden_size}, ParameterKind::kMatrix));
   }
   rope_ = ops::MakeRopeTable(ctx, config.max_positions, config.head_dim, config.rope_theta);
+  if (config.local_rope_theta != 0) {
+    local_rope_ =
+        ops::MakeRopeTable(ctx, config.max_positions, config.head_dim, config.local_rope_theta);
+  }
 }
 
 nn::Block Model::MakeBlock(int64_t layer, WeightSource& source) const {
   const std::string name = BlockName(layer);
   const int64_t hidden = config_.hidden_size;
   RmsNorm input_norm = MakeNorm(source, config_, name + "input_layernorm", hidden);
-  nn::Attention attention = MakeAttention(source, config_, name + "self_attn.");
-  RmsNorm mlp_norm = MakeNorm(source, config_, name + "post_attention_layernorm", hidden);
+  nn::Attention attention = MakeAttention(source, config_, layer, name + "self_attn.");
+  const bool post_norms = FamilyOf(config_).post_norms;
+  const auto post_norm = [&](const char* which) -> std::optional<RmsNorm> {
+    if (!post_norms) return std::nullopt;
+    return MakeNorm(source, config_, name + which, hidden);
+  };
+  std::optional<RmsNorm> attention_post_norm = post_norm(kAttentionPostNormName);
+  RmsNorm mlp_norm = MakeNorm(source, config_, name + MlpNormName(FamilyOf(config_)), hidden);
+  nn::GatedMlp mlp = MakeMlp(source, config_, name + "mlp.");
   return nn::Block({.input_norm = std::move(input_norm),
                     .attention = std::move(attention),
                     .mlp_norm = std::move(mlp_norm),
-                    .mlp = MakeMlp(source, config_, name + "mlp."),
-                    .attention_post_norm = {},
-                    .mlp_post_norm = {}});
+                    .mlp = std::move(mlp),
+                    .attention_post_norm = std::move(attention_post_norm),
+                    .mlp_post_norm = post_norm(kMlpPostNormName)});
 }
 
 bool Model::has_masters() const {
@@ -297,7 +326,7 @@ void Model::CheckLength(const Tensor& ids, const ForwardOptions& options) const 
   }
 }
 
-Tensor Model::Forward(Context& ctx, const Tensor& ids, const ForwardOptions& options) const {
+Tensor Model::Hidden(Context& ctx, const Tensor& ids, const ForwardOptions& options) const {
   CheckLength(ids, options);
   KvCache* cache = options.cache;
   nn::Pass pass = {.batch = ids.dim(0),
@@ -305,6 +334,7 @@ Tensor Model::Forward(Context& ctx, const Tensor& ids, const ForwardOptions& opt
                    .start = cache != nullptr ? cache->length() : 0,
                    .positions = ctx.Empty({ids.elements()}, DType::kI32),
                    .rope = &rope_,
+                   .local_rope = local_rope_.cos.defined() ? &local_rope_ : nullptr,
                    .cache = cache,
                    .kv_dtype = options.kv_dtype};
   int32_t* positions = pass.positions.data<int32_t>();
@@ -314,6 +344,9 @@ Tensor Model::Forward(Context& ctx, const Tensor& ids, const ForwardOptions& opt
 
   const int64_t hidden = config_.hidden_size;
   Tensor x = ops::Reshape(ctx, embedding_.Forward(ctx, ids), {ids.elements(), hidden});
+  if (FamilyOf(config_).scales_embeddings) {
+    x = ops::MulScalar(ctx, x, std::sqrt(static_cast<double>(hidden)));
+  }
   for (size_t i = 0; i < blocks_.size(); ++i) {
     x = blocks_[i].Forward(ctx, x, pass, static_cast<int64_t>(i));
   }
@@ -325,10 +358,16 @@ Tensor Model::Forward(Context& ctx, const Tensor& ids, const ForwardOptions& opt
     x = ops::Slice(ctx, x, 1, pass.tokens - last, pass.tokens);
     x = ops::Reshape(ctx, x, {pass.batch * last, hidden});
   }
-  x = norm_.Forward(ctx, x);
+  return ops::Reshape(ctx, norm_.Forward(ctx, x), {pass.batch, last, hidden});
+}
+
+Tensor Model::Forward(Context& ctx, const Tensor& ids, const ForwardOptions& options) const {
+  const Tensor hidden = Hidden(ctx, ids, options);
+  const int64_t batch = hidden.dim(0), last = hidden.dim(1);
+  const Tensor x = ops::Reshape(ctx, hidden, {batch * last, config_.hidden_size});
   const Tensor logits =
       head_ ? head_->Forward(ctx, x) : ops::Linear(ctx, x, embedding_.table().Get(ctx));
-  return ops::Reshape(ctx, logits, {pass.batch, last, config_.vocab_size});
+  return ops::Reshape(ctx, logits, {batch, last, config_.vocab_size});
 }
 
 }  // namespace tern

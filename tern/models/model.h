@@ -69,6 +69,9 @@ class Model {
   // the vocabulary and for more positions than config().max_positions or the cache's capacity.
   Tensor Forward(Context& ctx, const Tensor& ids, const ForwardOptions& options = {}) const;
 
+  // The states that the head takes, behind the last norm: [batch, last or tokens, hidden].
+  Tensor Hidden(Context& ctx, const Tensor& ids, const ForwardOptions& options = {}) const;
+
   KvCache MakeCache(Context& ctx, int64_t capacity, DType dtype = DType::kF32,
                     int64_t batch = 1) const;
 
@@ -78,6 +81,7 @@ class Model {
 
   ModelConfig config_;
   ops::RopeTable rope_;
+  ops::RopeTable local_rope_;  // undefined: all layers turn alike
   nn::Embedding embedding_;
   std::vector<nn::Block> blocks_;
   nn::RmsNorm norm_;

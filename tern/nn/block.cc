@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "tern/nn/block.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "tern/base/check.h"
 #include "tern/ops/ops.h"
@@ -30,6 +32,34 @@ Attention::Attention(AttentionShape shape, Parts parts) : shape_(shape), parts_(
   TERN_CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 && shape.head_dim % 2 == 0);
 }
 
+// Queries at positions from `start` on. With a window, those that have more keys behind them than
+// it holds are taken one by one, so that each sees exactly the same keys in any batch.
+Tensor Attention::Mix(Context& ctx, const Tensor& q, const KvCache::Entry& seen,
+                      int64_t start) const {
+  const double usual = 1.0 / std::sqrt(static_cast<double>(shape_.head_dim));
+  const float scale = static_cast<float>(shape_.scale != 0 ? shape_.scale : usual);
+  const int64_t tokens = q.dim(1);
+  if (shape_.window == 0 || start + tokens <= shape_.window) {
+    return ops::Attention(ctx, q, seen.keys, seen.values, scale, start);
+  }
+  const auto one = [&](int64_t i) {
+    const int64_t end = start + i + 1;
+    const Tensor keys = ops::Slice(ctx, seen.keys, 1, end - shape_.window, end);
+    const Tensor values = ops::Slice(ctx, seen.values, 1, end - shape_.window, end);
+    return ops::Attention(ctx, ops::Slice(ctx, q, 1, i, i + 1), keys, values, scale,
+                          shape_.window - 1);
+  };
+  if (tokens == 1) return one(0);
+  std::vector<Tensor> parts;
+  const int64_t whole = std::max<int64_t>(0, shape_.window - start);
+  if (whole > 0) {
+    parts.push_back(
+        ops::Attention(ctx, ops::Slice(ctx, q, 1, 0, whole), seen.keys, seen.values, scale, start));
+  }
+  for (int64_t i = whole; i < tokens; ++i) parts.push_back(one(i));
+  return ops::Concat(ctx, parts, 1);
+}
+
 Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int64_t layer) const {
   const int64_t rows = pass.batch * pass.tokens;
   const int64_t head_dim = shape_.head_dim;
@@ -38,7 +68,9 @@ Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int
   const Shape by_batch = {pass.batch, pass.tokens, shape_.heads, head_dim};
   const Shape kv_by_batch = {pass.batch, pass.tokens, shape_.kv_heads, head_dim};
   const auto rotate = [&](const Tensor& heads) {
-    return ops::Rope(ctx, heads, pass.rope->cos, pass.rope->sin, pass.positions);
+    const bool local = shape_.window != 0 && pass.local_rope != nullptr;
+    const ops::RopeTable& table = local ? *pass.local_rope : *pass.rope;
+    return ops::Rope(ctx, heads, table.cos, table.sin, pass.positions);
   };
 
   Tensor q = Normed(ctx, parts_.q_norm, ops::Reshape(ctx, parts_.q.Forward(ctx, x), by_token));
@@ -52,9 +84,8 @@ Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int
     seen.keys = ops::RoundTo(ctx, seen.keys, pass.kv_dtype);
     seen.values = ops::RoundTo(ctx, seen.values, pass.kv_dtype);
   }
-  const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
-  const Tensor mixed = ops::Attention(ctx, q, seen.keys, seen.values, scale, pass.start);
-  const Tensor flat = ops::Reshape(ctx, mixed, {rows, shape_.heads * head_dim});
+  const Tensor flat =
+      ops::Reshape(ctx, Mix(ctx, q, seen, pass.start), {rows, shape_.heads * head_dim});
   return parts_.o.Forward(ctx, PrepareFor(ctx, parts_.o, parts_.sub_norm, flat));
 }
 

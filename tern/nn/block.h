@@ -29,7 +29,8 @@ struct Pass {
   int64_t start = 0;  // position of the first token
   Tensor positions;   // i32 [batch * tokens]
   const ops::RopeTable* rope = nullptr;
-  KvCache* cache = nullptr;      // none: the pass sees its own tokens alone
+  const ops::RopeTable* local_rope = nullptr;  // of layers with a window, where they have their own
+  KvCache* cache = nullptr;                    // none: the pass sees its own tokens alone
   DType kv_dtype = DType::kF32;  // to which keys and values are rounded; the cache's, if any
 };
 
@@ -37,6 +38,8 @@ struct AttentionShape {
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
+  double scale = 0;    // of the dot products; 0: 1 / sqrt(head_dim)
+  int64_t window = 0;  // keys that a query sees, its own included; 0: all before it
 };
 
 class Attention {
@@ -55,6 +58,8 @@ class Attention {
   void Pack(Context& ctx);
 
  private:
+  Tensor Mix(Context& ctx, const Tensor& q, const KvCache::Entry& seen, int64_t start) const;
+
   AttentionShape shape_;
   Parts parts_;
 };

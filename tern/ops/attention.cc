@@ -76,6 +76,25 @@ Tensor AttentionBySmallOps(Context& ctx, const Tensor& q, const Tensor& k, const
   return Reshape(ctx, HeadsLast(ctx, y), q.shape());
 }
 
+// GELU in its form with tanh, (1 + tanh(u)) / 2 = sigmoid(2 u): arXiv:1606.08415.
+Tensor GeluTanh(Context& ctx, const Tensor& x) {
+  constexpr double kTwiceRootOfTwoOverPi = 1.5957691216057308;
+  const Tensor cubic = AddScalar(ctx, MulScalar(ctx, Square(ctx, x), 0.044715), 1);
+  const Tensor u = MulScalar(ctx, Mul(ctx, x, cubic), kTwiceRootOfTwoOverPi);
+  return Mul(ctx, x, Sigmoid(ctx, u));
+}
+
+Tensor Activate(Context& ctx, const Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::kRelu2:
+      return Relu2(ctx, x);
+    case Activation::kSilu:
+      return Silu(ctx, x);
+    default:
+      return GeluTanh(ctx, x);
+  }
+}
+
 }  // namespace
 
 Tensor Rope(Context& ctx, const Tensor& x, const Tensor& cos, const Tensor& sin,
@@ -153,7 +172,7 @@ Tensor GatedMlp(Context& ctx, const Tensor& gate, const Tensor& up, Activation a
   const Tensor* outputs[] = {&y};
   const OpCall call = {.op = Op::kGatedMlp, .inputs = inputs, .outputs = outputs, .attrs = attrs};
   if (!ctx.backend(gate.device()).Supports(call)) {
-    return Mul(ctx, activation == Activation::kRelu2 ? Relu2(ctx, gate) : Silu(ctx, gate), up);
+    return Mul(ctx, Activate(ctx, gate, activation), up);
   }
   ctx.Run(call);
   RecordBackward({&gate, &up}, {&y}, [gates, ups, attrs](GradientPass& pass) {

@@ -191,7 +191,7 @@ TEST_F(AttentionOpTest, GatedMlpGradientsWholeAndBySmallOps) {
   const Tensor gate =
       Concat(ctx_, std::vector<Tensor>{Uniform({2, 3}, 0.1, 2), Uniform({2, 3}, -2, -0.1)}, 1);
   const Tensor up = Doubles({2, 6});
-  for (Activation activation : {Activation::kRelu2, Activation::kSilu}) {
+  for (Activation activation : {Activation::kRelu2, Activation::kSilu, Activation::kGeluTanh}) {
     for (Context* ctx : {&ctx_, &lesser_}) {
       const std::vector<Tensor> leaves = {CopyTo(*ctx, gate), CopyTo(*ctx, up)};
       const GradCheckResult result = GradCheck(

@@ -13,6 +13,7 @@
 #include "tern/base/test_directory.h"
 #include "tern/io/safetensors.h"
 #include "tern/models/checkpoint.h"
+#include "tern/runtime/embed.h"
 #include "tests/golden/golden.h"
 #include "tests/golden/tern_checkpoint.h"
 
@@ -143,9 +144,48 @@ void CheckCheckpoint(const std::string& directory, bool keep_masters) {
   }
 }
 
+// Every target and number of threads gives the same bits, and one of the cases those of
+// transformers but for rounding.
+void CheckEmbeddings(const std::string& directory) {
+  const SafetensorsFile expected(directory + "/expected.safetensors");
+  std::vector<std::vector<float>> first;
+  for (const std::string& target : SupportedTargets()) {
+    SCOPED_TRACE(directory + " on " + target);
+    const std::unique_ptr<Context> ctx = MakeContext(target);
+    const LoadedModel loaded = LoadModel(*ctx, directory);
+    std::vector<std::vector<float>> embeddings;
+    double best = 1e9;
+    for (int i = 0; i < kCases; ++i) {
+      const std::string suffix = "." + std::to_string(i);
+      const auto ids = Read<int32_t>(expected, "ids" + suffix, DType::kI32);
+      const auto wanted = Read<float>(expected, "embedding" + suffix, DType::kF32);
+      embeddings.push_back(EmbedText(*ctx, *loaded.model, ids));
+      ASSERT_EQ(embeddings.back().size(), wanted.size());
+      EXPECT_GT(Cosine(embeddings.back(), wanted), kCosine) << "case " << i;
+      const double deviation = Deviation(embeddings.back(), wanted);
+      EXPECT_LT(deviation, kLoose) << "case " << i;
+      best = std::min(best, deviation);
+    }
+    EXPECT_LT(best, kTight);
+    if (first.empty()) first = embeddings;
+    EXPECT_EQ(embeddings, first);
+  }
+}
+
 TEST(ModelGolden, BitNetOnline) { CheckCheckpoint(GoldenDir("bitnet-online"), false); }
 TEST(ModelGolden, BitNetOnlineFromMasters) { CheckCheckpoint(GoldenDir("bitnet-online"), true); }
 TEST(ModelGolden, BitNetPacked) { CheckCheckpoint(GoldenDir("bitnet-packed"), false); }
+// Families and forms of weights, each as it is published (make_families.py); always those in the
+// tree.
+std::string InTree(const std::string& name) {
+  return std::string(TERN_GOLDEN_IN_TREE) + "/" + name;
+}
+TEST(ModelGolden, OneBitLlm) { CheckCheckpoint(InTree("onebitllm"), false); }
+TEST(ModelGolden, TriLm) { CheckCheckpoint(InTree("trilm"), false); }
+TEST(ModelGolden, TernaryBonsai) { CheckCheckpoint(InTree("ternary-bonsai"), false); }
+TEST(ModelGolden, Qwen3Embedding) { CheckEmbeddings(InTree("qwen3-embedding")); }
+TEST(ModelGolden, Gemma3Embedding) { CheckEmbeddings(InTree("gemma3-embedding")); }
+
 TEST(ModelGolden, LlamaPacked) { CheckCheckpoint(GoldenDir("llama-packed"), false); }
 
 // What Tern writes: still the bytes that transformers was given, and it computes the same from

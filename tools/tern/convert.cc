@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // tern convert: a model from one form to another, with the same logits.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <map>
@@ -23,11 +24,12 @@ constexpr const char* kText =
     "  hf-floats     floats that are ternary already; holds scales by row and group too\n"
     "  hf-masters    the float weights that the trits are made from, where IN has them: for\n"
     "                training on\n"
-    "Afterwards OUT is loaded and its logits are compared with IN's: equal bits, unless --float\n"
-    "asked for a type that rounds.";
+    "Trits never change. Afterwards OUT is loaded and its logits are compared with IN's: equal\n"
+    "bits, unless tensors had to be rounded, which are named.";
 constexpr const char* kExamples =
     "  tern convert my-model my-model-packed\n"
     "  tern convert my-model small --float bf16\n"
+    "  tern convert falcon-prequantized packed --weights masters\n"
     "  tern convert my-model copy --type hf-masters";
 
 const std::map<std::string, CheckpointForm> kTypes = {
@@ -40,6 +42,7 @@ const std::map<std::string, DType> kFloats = {
 
 struct Options : CommonOptions {
   std::string in;
+  FloatWeights weights = FloatWeights::kByFamily;
   std::string out;
   std::string type = "hf-packed";
   std::string float_type;
@@ -66,7 +69,7 @@ void CheckReplaceable(const std::string& in, const std::string& directory) {
 }
 
 // Writes OUT and gives the hash of IN's logits.
-uint64_t Write(Context& ctx, const Options& options) {
+uint64_t Write(Context& ctx, const Options& options, SaveReport* report) {
   if (options.force) CheckReplaceable(options.in, options.out);
   SaveOptions save;
   save.form = kTypes.at(options.type);
@@ -74,6 +77,7 @@ uint64_t Write(Context& ctx, const Options& options) {
   save.max_shard_bytes = options.max_shard_bytes;
   save.replace = options.force;
   LoadOptions load;
+  load.weights = options.weights;
   load.keep_masters = save.form == CheckpointForm::kMasters;
   const LoadedModel in = Load(ctx, options.in, load);
   if (save.form == CheckpointForm::kPacked &&
@@ -83,7 +87,7 @@ uint64_t Write(Context& ctx, const Options& options) {
          options.in);
   }
   save.tokenizer = in.tokenizer ? &*in.tokenizer : nullptr;
-  SaveModel(ctx, *in.model, options.out, save);
+  *report = SaveModel(ctx, *in.model, options.out, save);
   return LogitsHash(ctx, *in.model, ProbeIds(in.model->config()));
 }
 
@@ -97,11 +101,11 @@ int64_t DirectoryBytes(const std::string& path) {
 
 int Run(const Options& options) {
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  const uint64_t before = Write(*ctx, options);
+  SaveReport report;
+  const uint64_t before = Write(*ctx, options, &report);
   const LoadedModel out = LoadModel(*ctx, options.out);
   const uint64_t after = LogitsHash(*ctx, *out.model, ProbeIds(out.model->config()));
-  const bool rounds = !options.float_type.empty() && options.float_type != "f32";
-  if (before != after && !rounds) {
+  if (before != after && report.rounded.empty()) {
     Fail(ErrorKind::kNumeric, "{}: its logits (hash {}) are not those of {} (hash {})", options.out,
          HashText(after), options.in, HashText(before));
   }
@@ -113,13 +117,16 @@ int Run(const Options& options) {
                {"bytes", bytes},
                {"hash_in", HashText(before)},
                {"hash_out", HashText(after)},
-               {"equal", before == after}});
+               {"equal", before == after},
+               {"rounded", report.rounded}});
     return 0;
   }
   Print(fmt::format("{}: {}, {}\n", options.out, BytesText(static_cast<double>(bytes)),
-                    before == after
-                        ? "logits equal bit for bit (hash " + HashText(after) + ")"
-                        : "logits changed: floats were rounded to " + options.float_type));
+                    before == after ? "logits equal bit for bit (hash " + HashText(after) + ")"
+                                    : "logits changed"));
+  if (!report.rounded.empty()) {
+    Print(fmt::format("rounded: {}\n", fmt::join(report.rounded, ", ")));
+  }
   return 0;
 }
 
@@ -156,6 +163,7 @@ void AddConvert(CLI::App& app, Runner* run) {
       ->transform(SizeValue())
       ->type_name("SIZE");
   command->add_flag("--force", options->force, "OUT may hold a model: it is replaced");
+  AddWeightsOption(command, &options->weights);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

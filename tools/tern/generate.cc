@@ -25,6 +25,7 @@ constexpr const char* kExamples =
 
 struct Options : CommonOptions {
   std::string model;
+  FloatWeights weights = FloatWeights::kByFamily;
   std::string prompt;
   GenerateOptions generate;
   int64_t context = 0;
@@ -80,7 +81,7 @@ int Run(const Options& options) {
   const std::map<std::string, DType> kv_types = {
       {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}};
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model);
+  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model, {.weights = options.weights});
   const std::vector<int32_t> prompt = PromptIds(loaded, options.prompt);
   SessionOptions session_options;
   session_options.capacity =
@@ -140,6 +141,7 @@ void AddGenerate(CLI::App& app, Runner* run) {
       ->capture_default_str()
       ->type_name("TYPE");
   AddSamplerOptions(command, &generate.sampler);
+  AddWeightsOption(command, &options->weights);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

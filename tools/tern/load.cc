@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <system_error>
 
 #include "tern/base/error.h"
@@ -23,14 +24,34 @@ LoadedModel Load(Context& ctx, const std::string& model, const LoadOptions& opti
   return LoadModel(ctx, path, options);
 }
 
-LoadedModel LoadWithTokenizer(Context& ctx, const std::string& model) {
-  LoadedModel loaded = Load(ctx, model);
+LoadedModel LoadWithTokenizer(Context& ctx, const std::string& model, const LoadOptions& options,
+                              Purpose purpose) {
+  LoadedModel loaded = Load(ctx, model, options);
+  if (purpose == Purpose::kPredict && loaded.model->config().embeds) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{}: is an embedding model, which predicts no text; `tern embed` gives embeddings",
+         loaded.path);
+  }
   if (!loaded.tokenizer) {
     Fail(ErrorKind::kIo,
          "{}: has no tokenizer.json, which text needs; put the model's there, or use `tern logits`",
          loaded.path);
   }
   return loaded;
+}
+
+void AddWeightsOption(CLI::App* command, FloatWeights* weights) {
+  const std::map<std::string, FloatWeights> names = {{"auto", FloatWeights::kByFamily},
+                                                     {"masters", FloatWeights::kMasters},
+                                                     {"float", FloatWeights::kPlain}};
+  command
+      ->add_option_function<std::string>(
+          "--weights", [weights, names](const std::string& name) { *weights = names.at(name); },
+          "What floats without a quantization_config are: masters, which are\n"
+          "quantized (unless they are ternary already), float, or what the\n"
+          "family makes of them (auto, the default)")
+      ->check(CLI::IsMember(std::vector<std::string>{"auto", "masters", "float"}).description(""))
+      ->type_name("KIND");
 }
 
 std::vector<int32_t> ProbeIds(const ModelConfig& config) {

@@ -2,6 +2,7 @@
 // Loading models for the commands, and hashes of their logits that show two of them equal.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -15,8 +16,16 @@ namespace tern::cli {
 // LoadModel of what `model` names (model_path.h).
 LoadedModel Load(Context& ctx, const std::string& model, const LoadOptions& options = {});
 
-// The same for a command that reads or writes text: Error when there is no tokenizer.
-LoadedModel LoadWithTokenizer(Context& ctx, const std::string& model);
+// What a command does with text: what an embedding model cannot, or what only one can.
+enum class Purpose : uint8_t { kPredict, kEmbed };
+
+// The same for a command that reads or writes text: Error when there is no tokenizer, and for a
+// model that was made for something else.
+LoadedModel LoadWithTokenizer(Context& ctx, const std::string& model,
+                              const LoadOptions& options = {}, Purpose purpose = Purpose::kPredict);
+
+// --weights: what floats without quantization_config are.
+void AddWeightsOption(CLI::App* command, FloatWeights* weights);
 
 // A fixed prompt for a model without regard to its tokenizer: tokens all over the vocabulary.
 std::vector<int32_t> ProbeIds(const ModelConfig& config);

@@ -27,6 +27,7 @@ constexpr const char* kExamples =
 
 struct Options : CommonOptions {
   std::string model;
+  FloatWeights weights = FloatWeights::kByFamily;
   std::string ids;
   int64_t last = 1;
   int64_t greedy = 0;
@@ -56,7 +57,7 @@ int Run(const Options& options) {
          tokens);
   }
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  const LoadedModel loaded = Load(*ctx, options.model);
+  const LoadedModel loaded = Load(*ctx, options.model, {.weights = options.weights});
   ForwardOptions forward;
   forward.last = options.last;
   const Tensor logits = loaded.model->Forward(*ctx, IdsTensor(*ctx, ids), forward);
@@ -101,6 +102,7 @@ void AddLogits(CLI::App& app, Runner* run) {
       ->check(AtLeast(0))
       ->capture_default_str()
       ->type_name("N");
+  AddWeightsOption(command, &options->weights);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

@@ -24,6 +24,7 @@ constexpr const char* kExamples =
 
 struct Options : CommonOptions {
   std::string model;
+  FloatWeights weights = FloatWeights::kByFamily;
   std::string file;
   int64_t context = 0;
 };
@@ -34,7 +35,7 @@ int Run(const Options& options) {
     Fail(ErrorKind::kInvalidArgument, "{}: is empty; there is nothing to score", options.file);
   }
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model);
+  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model, {.weights = options.weights});
   const std::vector<int32_t> ids = EncodeFile(*loaded.tokenizer, text, options.file);
   PerplexityOptions perplexity;
   perplexity.window = options.context;
@@ -76,6 +77,7 @@ void AddPerplexity(CLI::App& app, Runner* run) {
   command->add_option("--context", options->context, "Tokens of a window (default: the model's)")
       ->check(AtLeast(1))
       ->type_name("N");
+  AddWeightsOption(command, &options->weights);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

@@ -34,6 +34,7 @@ constexpr const char* kExamples =
 
 struct Options : CommonOptions {
   std::string model;
+  FloatWeights weights = FloatWeights::kByFamily;
   std::string ids;
 };
 
@@ -84,6 +85,7 @@ void CheckTarget(const Options& options, const char* target, int threads,
   const std::unique_ptr<Context> ctx = MakeContext(common, target);
   LoadOptions load;
   load.keep_masters = true;
+  load.weights = options.weights;
   const LoadedModel loaded = Load(*ctx, options.model, load);
   Model& model = *loaded.model;
   const std::vector<int32_t> ids =
@@ -145,6 +147,7 @@ void AddVerify(CLI::App& app, Runner* run) {
       app, "verify", "Shows that a model gives the same bits on every path", kText, kExamples);
   AddModelArgument(command, &options->model);
   command->add_option("--ids", options->ids, "The prompt (default: 32 ids)")->type_name("IDS");
+  AddWeightsOption(command, &options->weights);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

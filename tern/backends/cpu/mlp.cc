@@ -51,6 +51,11 @@ bool SupportsContiguousFloats(const OpCall& call) {
          std::ranges::all_of(call.outputs, fits);
 }
 
+bool SupportsGatedMlp(const OpCall& call) {
+  return call.as<ActivationAttrs>().activation != Activation::kGeluTanh &&
+         SupportsContiguousFloats(call);
+}
+
 void RunGatedMlp(const Env& env, const OpCall& call) {
   WithFloat(call, [&](auto t) { RunGatedMlpOf<decltype(t)>(env, call); });
 }
