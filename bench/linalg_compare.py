@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Times linalg_bench against LAPACK, the two in processes of their own and in turns, and prints
+tables of the least times. Usage:
+
+  linalg_compare.py LINALG_BENCH [--routines qr,cholesky] [--threads 1,2] [--sizes 16,32,...]
+                    [--rounds 5] [--threaded DIR] [--svg FILE]
+
+--threaded names the folder of a threaded libopenblas.so.0 for two threads and more; without it the
+LAPACK that the program was linked with is used throughout. --svg writes a plot of time over LAPACK's.
+"""
+import argparse
+import math
+import os
+import subprocess
+
+parser = argparse.ArgumentParser()
+parser.add_argument("bench")
+parser.add_argument("--routines", default="qr,cholesky")
+parser.add_argument("--threads", default="1,2")
+parser.add_argument("--sizes", default="16,32,64,128,256,512,1024")
+parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--threaded", default="")
+parser.add_argument("--svg", default="")
+args = parser.parse_args()
+
+
+def run(mode, who, routine, dtype, threads, sizes):
+    lapack_threads = 1 if mode == "batch" else int(threads)
+    env = dict(os.environ, OPENBLAS_NUM_THREADS=str(lapack_threads))
+    if lapack_threads > 1 and args.threaded:
+        env["LD_LIBRARY_PATH"] = args.threaded
+    command = [args.bench, mode, who, routine, dtype, threads] + sizes
+    text = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+    return [float(line.split()[3]) for line in text.splitlines()]
+
+
+def least(mode, routine, dtype, threads, sizes):
+    best = {}
+    for _ in range(args.rounds):
+        for who in ("tern", "lapack"):
+            times = run(mode, who, routine, dtype, threads, sizes)
+            best[who] = [min(pair) for pair in zip(times, best.get(who, times))]
+    return best["tern"], best["lapack"]
+
+
+def plot(curves, sizes, path):
+    width, height, left, top = 560, 320, 50, 20
+    x = lambda i: left + i * (width - left - 170) / max(1, len(sizes) - 1)
+    y = lambda ratio: top + (height - 60) * (1 - math.log2(min(4, max(0.125, ratio)) / 0.125) / 5)
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+           'font-family="sans-serif" font-size="11">',
+           f'<rect width="{width}" height="{height}" fill="white"/>']
+    for ratio in (0.125, 0.25, 0.5, 1, 2, 4):
+        stroke = "#444" if ratio == 1 else "#ddd"
+        out.append(f'<path d="M{left} {y(ratio):.1f}H{x(len(sizes) - 1):.1f}" stroke="{stroke}"/>'
+                   f'<text x="{left - 6}" y="{y(ratio) + 4:.1f}" text-anchor="end">{ratio:g}</text>')
+    for i, n in enumerate(sizes):
+        out.append(f'<text x="{x(i):.1f}" y="{height - 22}" text-anchor="middle">{n}</text>')
+    out.append(f'<text x="{left}" y="{height - 4}">n; time over LAPACK\'s</text>')
+    colours = ("#1b6ca8", "#c8553d", "#3a7d44", "#8d5a97", "#b8860b", "#5f6a72", "#d06fa0", "#2a9d8f")
+    for index, (name, ratios) in enumerate(curves):
+        colour = colours[index % len(colours)]
+        points = " ".join(f"{x(i):.1f},{y(r):.1f}" for i, r in enumerate(ratios))
+        out.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+                   f'<text x="{width - 160}" y="{top + 14 * index + 10}" fill="{colour}">{name}</text>')
+    out.append("</svg>")
+    with open(path, "w") as file:
+        file.write("\n".join(out) + "\n")
+
+
+sizes = args.sizes.split(",")
+curves = []
+print("Time in microseconds, ours / LAPACK's = quotient.\n")
+print("| routine | dtype | threads | " + " | ".join(sizes) + " | 1,000 of 32 x 32 |")
+print("| --- | --- | --- |" + " --- |" * (len(sizes) + 1))
+for routine in args.routines.split(","):
+    for dtype in ("f64", "f32"):
+        for threads in args.threads.split(","):
+            ours, theirs = least("time", routine, dtype, threads, sizes)
+            batch = least("batch", routine, dtype, threads, [])
+            cells = [f"{a * 1e6:.3g} / {b * 1e6:.3g} = {a / b:.2f}"
+                     for a, b in zip(ours + batch[0], theirs + batch[1])]
+            print(f"| {routine} | {dtype} | {threads} | " + " | ".join(cells) + " |", flush=True)
+            curves.append((f"{routine} {dtype} {threads} thread{'s' if threads != '1' else ''}",
+                           [a / b for a, b in zip(ours, theirs)]))
+if args.svg:
+    plot(curves, sizes, args.svg)
