@@ -151,7 +151,7 @@ StoredWeights ReadQuantization(const JsonObject& quantization) {
 // The key's value if it is one of the two; nothing without the key.
 std::optional<std::string> FindEither(const JsonObject& json, const char* key, const char* one,
                                       const char* other) {
-  const std::optional<std::string> value = json.FindString(key);
+  std::optional<std::string> value = json.FindString(key);
   if (value && *value != one && *value != other) {
     Fail(ErrorKind::kInvalidFile, "{}: {} {} is not known; \"{}\" and \"{}\" are", json.place(),
          key, Quoted(*value), one, other);

@@ -85,7 +85,7 @@ struct ModelConfig {
            local_layers[static_cast<size_t>(layer)];
   }
   // Dot products of attention are divided by its root; 0: by that of head_dim.
-  double query_scalar = 0;
+  int64_t query_scalar = 0;
   Activation activation = Activation::kRelu2;
   bool sub_norms = true;
   bool head_norms = false;

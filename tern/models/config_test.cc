@@ -145,7 +145,7 @@ TEST(ModelConfig, ReadsGemma3) {
   ModelConfig config = Parse(json);
   EXPECT_EQ(config.activation, Activation::kGeluTanh);
   EXPECT_EQ(config.head_dim, 256);
-  EXPECT_EQ(config.query_scalar, 256.0);
+  EXPECT_EQ(config.query_scalar, 256);
   EXPECT_EQ(config.rope_theta, 20000.0);
   EXPECT_EQ(config.local_rope_theta, 300.0);
   EXPECT_EQ(config.window, 512);

@@ -36,7 +36,7 @@ ModelConfig ConfigOf(const std::string& family) {
     config.window = 5;
     config.local_layers = {true, false};
     config.local_rope_theta = 100.0;
-    config.query_scalar = 11.0;
+    config.query_scalar = 11;
   }
   return config;
 }

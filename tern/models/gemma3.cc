@@ -8,6 +8,7 @@ namespace tern {
 namespace {
 
 constexpr double kMaxTheta = 1e12;
+constexpr int64_t kMax = int64_t{1} << 24;
 constexpr const char* kFull = "full_attention";
 constexpr const char* kSliding = "sliding_attention";
 
@@ -53,7 +54,6 @@ void ReadRopes(const JsonObject& json, ModelConfig* config) {
 }
 
 void ReadLayers(const JsonObject& json, ModelConfig* config) {
-  constexpr int64_t kMax = int64_t{1} << 24;
   const int64_t pattern = json.FindInt("sliding_window_pattern", 1, kMax).value_or(6);
   config->local_layers.clear();
   if (const auto types = json.FindStrings("layer_types")) {
@@ -88,7 +88,7 @@ void ReadGemma3(const JsonObject& json, ModelConfig* config) {
   RefuseOthers(json);
   ReadRopes(json, config);
   ReadLayers(json, config);
-  config->query_scalar = json.FindFloat("query_pre_attn_scalar", 1e-6, 1e9).value_or(256.0);
+  config->query_scalar = json.FindInt("query_pre_attn_scalar", 1, kMax).value_or(256);
 }
 
 void WriteGemma3(const ModelConfig& config, nlohmann::ordered_json* json) {

@@ -129,7 +129,9 @@ nn::Attention MakeAttention(WeightSource& source, const ModelConfig& config, int
     parts.k_norm = MakeNorm(source, config, name + "k_norm", config.head_dim);
   }
   nn::AttentionShape shape = {config.heads, config.kv_heads, config.head_dim};
-  if (config.query_scalar != 0) shape.scale = 1.0 / std::sqrt(config.query_scalar);
+  if (config.query_scalar != 0) {
+    shape.scale = 1.0 / std::sqrt(static_cast<double>(config.query_scalar));
+  }
   if (config.IsLocal(layer)) shape.window = config.window;
   return nn::Attention(shape, std::move(parts));
 }
