@@ -30,33 +30,52 @@ bool IsNarrow(const TensorInfo& info) {
   return info.dtype == DType::kBF16 || info.dtype == DType::kF16;
 }
 
-// Calls take(index, value) with every element of a float tensor, as it is stored and in order. The
-// first that is not finite is an Error.
+template <typename Stored>
+Stored StoredElement(const TensorInfo& info, int64_t i) {
+  Stored stored;  // the file aligns nothing
+  std::memcpy(&stored, info.bytes.data() + i * static_cast<int64_t>(sizeof(Stored)),
+              sizeof(stored));
+  return stored;
+}
+
+// Calls take(index, value) with the elements begin .. end - 1 of a float tensor, as they are stored
+// and in order. One that is not finite is an Error: looked for in a loop without an exit, which
+// becomes vectors.
 template <typename Stored, typename Take>
-void ForEachElement(const TensorInfo& info, const Take& take) {
-  const std::byte* bytes = info.bytes.data();
-  for (int64_t i = 0; i < info.element_count; ++i, bytes += sizeof(Stored)) {
-    Stored stored;  // the file aligns nothing
-    std::memcpy(&stored, bytes, sizeof(stored));
-    const float value = ToF32(stored);
+void ForElements(const TensorInfo& info, int64_t begin, int64_t end, const Take& take) {
+  bool finite = true;
+  for (int64_t i = begin; i < end; ++i) finite &= IsFinite(ToF32(StoredElement<Stored>(info, i)));
+  for (int64_t i = begin; i < end && !finite; ++i) {
+    const float value = ToF32(StoredElement<Stored>(info, i));
     if (!IsFinite(value)) {
       Fail(ErrorKind::kNumeric, "{}: tensor {}: element {} is {}; weights must be finite",
            info.file, Quoted(info.name), i, value);
     }
-    take(i, stored);
   }
+  for (int64_t i = begin; i < end; ++i) take(i, StoredElement<Stored>(info, i));
+}
+
+// The same for all of them, piece by piece.
+template <typename Stored, typename Take>
+void ForEachElement(Context& ctx, const TensorInfo& info, const Take& take) {
+  constexpr int64_t kPiece = 4096;
+  ctx.threads().ParallelFor(info.element_count, 16 * kPiece, [&](int64_t begin, int64_t end) {
+    for (; begin < end; begin += kPiece) {
+      ForElements<Stored>(info, begin, std::min(begin + kPiece, end), take);
+    }
+  });
 }
 
 // The elements in f32, or as they are stored where out is of that type.
-void ReadFloats(const TensorInfo& info, DType out_type, void* out) {
+void ReadFloats(Context& ctx, const TensorInfo& info, DType out_type, void* out) {
   const auto read = [&]<typename Stored>(Stored) {
     if (out_type == info.dtype) {
       auto* same = static_cast<Stored*>(out);
-      ForEachElement<Stored>(info, [&](int64_t i, Stored value) { same[i] = value; });
+      ForEachElement<Stored>(ctx, info, [&](int64_t i, Stored value) { same[i] = value; });
     } else {
       TERN_CHECK(out_type == DType::kF32);
       auto* wide = static_cast<float*>(out);
-      ForEachElement<Stored>(info, [&](int64_t i, Stored value) { wide[i] = ToF32(value); });
+      ForEachElement<Stored>(ctx, info, [&](int64_t i, Stored value) { wide[i] = ToF32(value); });
     }
   };
   switch (RequireDType(info)) {
@@ -107,7 +126,7 @@ class CheckpointSource final : public WeightSource {
         large && !options_.keep_masters && IsNarrow(info) &&
         (options_.float_dtype == DType::kF32 || options_.float_dtype == info.dtype);
     Tensor value = ctx_.Empty(shape, keep_narrow ? *info.dtype : DType::kF32, MemoryTag::kWeights);
-    ReadFloats(info, value.dtype(), value.raw());
+    ReadFloats(ctx_, info, value.dtype(), value.raw());
     files_.Release(info.name);
     return Weight(value, options_.float_dtype);
   }
@@ -266,7 +285,7 @@ class CheckpointSource final : public WeightSource {
           info->file, Quoted(scale_name), Shape(shape).ToString(), n, k);
     }
     const Tensor scales = ctx_.Empty({count == 1 ? 1 : n, count == 1 ? 1 : count / n}, DType::kF32);
-    ReadFloats(*info, DType::kF32, scales.data<float>());
+    ReadFloats(ctx_, *info, DType::kF32, scales.data<float>());
     const bool divides = config_.stored == StoredWeights::kPackedDivides;
     for (float& scale : scales.span<float>()) {
       const float multiplier = divides ? 1.0f / scale : scale;

@@ -182,7 +182,9 @@ void RunPackTernary(const Env& env, const OpCall& call) {
   const int8_t* const data = trits.data<int8_t>();
   const int64_t k = trits.dim(1);
   env.threads.ParallelFor(trits.dim(0), GrainRows(k), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin * k; i < end * k; ++i) {
+    bool wrong = false;  // looked for in a loop without an exit, which becomes vectors
+    for (int64_t i = begin * k; i < end * k; ++i) wrong |= data[i] < -1 || data[i] > 1;
+    for (int64_t i = begin * k; i < end * k && wrong; ++i) {
       if (data[i] < -1 || data[i] > 1) {
         Fail(ErrorKind::kInvalidArgument,
              "PackTernary(i8{}): the value at [{}, {}] is {}, not a trit", trits.shape().ToString(),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tern/pack/formats/hf_u8.h"
 
+#include <algorithm>
+
 #include "tern/base/checked_math.h"
 
 namespace tern::formats {
@@ -20,12 +22,28 @@ void Encode(const int8_t* trits, int64_t n, int64_t k, uint8_t* codes) {
   }
 }
 
+bool IsWrong(uint8_t codes) { return (codes & codes >> 1 & 0x55) != 0; }
+
+// The first byte of begin .. end - 1 with a code that is no trit, or -1. The first loop, without an
+// exit, becomes vectors.
+int64_t FindWrong(const uint8_t* codes, int64_t begin, int64_t end) {
+  int any = 0;
+  for (int64_t j = begin; j < end; ++j) any |= codes[j] & codes[j] >> 1 & 0x55;
+  if (any == 0) return -1;
+  return std::find_if(codes + begin, codes + end, IsWrong) - codes;
+}
+
 int64_t Decode(const uint8_t* codes, int64_t n, int64_t k, int8_t* trits) {
   const int64_t quarter = n / 4 * k;
-  for (int64_t j = 0; j < quarter; ++j) {
-    if ((codes[j] & codes[j] >> 1 & 0x55) != 0) return j;
+  constexpr int64_t kRun = 4096;  // bytes between two looks at what was wrong
+  for (int64_t begin = 0; begin < quarter; begin += kRun) {
+    const int64_t end = std::min(begin + kRun, quarter);
+    if (const int64_t wrong = FindWrong(codes, begin, end); wrong >= 0) return wrong;
     for (int i = 0; i < 4; ++i) {
-      trits[i * quarter + j] = static_cast<int8_t>((codes[j] >> (2 * i) & 3) - 1);
+      int8_t* const row = trits + i * quarter;
+      for (int64_t j = begin; j < end; ++j) {
+        row[j] = static_cast<int8_t>((codes[j] >> (2 * i) & 3) - 1);
+      }
     }
   }
   return -1;
