@@ -49,6 +49,9 @@ struct GemmAttrs {
   bool transpose_b = false;
   bool accumulate = false;  // add to the output instead of replacing it
 };
+struct ScreenAttrs {
+  int64_t top = 1;
+};
 struct NormAttrs {
   double eps = 0;
 };
@@ -89,9 +92,9 @@ struct AdamWAttrs {
   float gradient_scale = 1;  // the gradient is multiplied by it first (clipping)
 };
 
-using OpAttrs =
-    std::variant<std::monostate, ScalarAttrs, AxisAttrs, GemmAttrs, NormAttrs, TernaryAttrs,
-                 RopeAttrs, RopeTableAttrs, AttentionAttrs, ActivationAttrs, LossAttrs, AdamWAttrs>;
+using OpAttrs = std::variant<std::monostate, ScalarAttrs, AxisAttrs, GemmAttrs, ScreenAttrs,
+                             NormAttrs, TernaryAttrs, RopeAttrs, RopeTableAttrs, AttentionAttrs,
+                             ActivationAttrs, LossAttrs, AdamWAttrs>;
 
 struct OpCall {
   Op op;

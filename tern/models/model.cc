@@ -9,7 +9,6 @@
 #include "tern/base/check.h"
 #include "tern/base/error.h"
 #include "tern/base/random.h"
-#include "tern/ops/ops.h"
 
 namespace tern {
 namespace {
@@ -22,6 +21,8 @@ using nn::Weight;
 using nn::WeightKind;
 
 constexpr double kInitialDeviation = 0.02;
+// A smaller head stays in the cache, where reading half of it saves nothing.
+constexpr int64_t kScreenedElements = int64_t{1} << 22;
 constexpr const char* kEmbeddingName = "model.embed_tokens.weight";
 constexpr const char* kNormName = "model.norm.weight";
 constexpr const char* kHeadName = "lm_head.weight";
@@ -288,6 +289,10 @@ void Model::Pack(Context& ctx) {
   for (nn::Block& block : blocks_) block.Pack(ctx);
   norm_.Freeze(ctx);
   if (head_) head_->Freeze(ctx);
+  const Tensor& head = head_ ? head_->weight().value() : embedding_.table().value();
+  if (!config_.embeds && head.elements() >= kScreenedElements) {
+    screen_ = ops::PackScreen(ctx, head);
+  }
 }
 
 KvCache Model::MakeCache(Context& ctx, int64_t capacity, DType dtype, int64_t batch) const {
@@ -367,9 +372,15 @@ Tensor Model::Forward(Context& ctx, const Tensor& ids, const ForwardOptions& opt
   const Tensor hidden = Hidden(ctx, ids, options);
   const int64_t batch = hidden.dim(0), last = hidden.dim(1);
   const Tensor x = ops::Reshape(ctx, hidden, {batch * last, config_.hidden_size});
-  const Tensor logits =
-      head_ ? head_->Forward(ctx, x) : ops::Linear(ctx, x, embedding_.table().Get(ctx));
-  return ops::Reshape(ctx, logits, {batch, last, config_.vocab_size});
+  return ops::Reshape(ctx, Logits(ctx, x, options.top), {batch, last, config_.vocab_size});
+}
+
+Tensor Model::Logits(Context& ctx, const Tensor& x, int64_t top) const {
+  if (top > 0 && screen_ && x.dim(0) == 1) {
+    const Tensor& head = head_ ? head_->weight().value() : embedding_.table().value();
+    return ops::ScreenedLinear(ctx, x, head, *screen_, top);
+  }
+  return head_ ? head_->Forward(ctx, x) : ops::Linear(ctx, x, embedding_.table().Get(ctx));
 }
 
 }  // namespace tern

@@ -23,6 +23,7 @@
 #include "tern/nn/kv_cache.h"
 #include "tern/nn/norm.h"
 #include "tern/nn/parameter.h"
+#include "tern/ops/ops.h"
 
 namespace tern {
 
@@ -31,8 +32,11 @@ using nn::Parameter;
 using nn::ParameterKind;
 
 struct ForwardOptions {
-  KvCache* cache = nullptr;      // positions go on at its length; it grows by the tokens
-  int64_t last = 0;              // logits of the last positions alone; 0: of all
+  KvCache* cache = nullptr;  // positions go on at its length; it grows by the tokens
+  int64_t last = 0;          // logits of the last positions alone; 0: of all
+  // 0: all logits. Else those that may be among the `top` largest of a lone last position are
+  // exact, and others may be -infinity: a large head is then read in 8 bits for the most part.
+  int64_t top = 0;
   DType kv_dtype = DType::kF32;  // without a cache: what keys and values are rounded to
 };
 
@@ -61,6 +65,9 @@ class Model {
   // Every tensor, embeddings first, then block by block, final norm, head.
   std::vector<NamedWeight> NamedWeights() const;
 
+  // Of a packed model with a large head: what ForwardOptions::top makes use of.
+  const std::optional<ops::Screen>& screen() const { return screen_; }
+
   // Quantizes the masters once and lets them go, and rounds floats to config().float_dtype: the
   // model then only runs, on a fraction of the memory. No tape may watch its parameters.
   void Pack(Context& ctx);
@@ -77,6 +84,7 @@ class Model {
 
  private:
   nn::Block MakeBlock(int64_t layer, WeightSource& source) const;
+  Tensor Logits(Context& ctx, const Tensor& x, int64_t top) const;
   void CheckLength(const Tensor& ids, const ForwardOptions& options) const;
 
   ModelConfig config_;
@@ -85,7 +93,8 @@ class Model {
   nn::Embedding embedding_;
   std::vector<nn::Block> blocks_;
   nn::RmsNorm norm_;
-  std::optional<nn::Linear> head_;  // none: tied to the embedding
+  std::optional<nn::Linear> head_;     // none: tied to the embedding
+  std::optional<ops::Screen> screen_;  // of a packed model's head that is large
 };
 
 }  // namespace tern

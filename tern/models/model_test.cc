@@ -245,5 +245,32 @@ TEST(LogitsHash, ToldByOneBit) {
   EXPECT_EQ(HashLogits(one), hash);
 }
 
+// A head large enough to be screened, whose largest logits are those of the whole.
+TEST(ModelTest, ScreensALargeHeadExactly) {
+  const auto ctx = CpuContext({}, 2);
+  ModelConfig config = SmallConfig();
+  config.vocab_size = 1 << 16;
+  config.layers = 1;
+  const auto model = Model::Create(*ctx, config, 3);
+  EXPECT_FALSE(model->screen());
+  model->Pack(*ctx);
+  ASSERT_TRUE(model->screen());
+  const std::vector<int32_t> ids = RandomIds(5, config.vocab_size, 4);
+  const std::vector<float> all = Logits(*ctx, *model, 1, ids, {.last = 1});
+  const std::vector<float> top = Logits(*ctx, *model, 1, ids, {.last = 1, .top = 9});
+  std::vector<float> sorted = all;
+  std::ranges::sort(sorted, std::greater());
+  int64_t left_out = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i] >= sorted[8]) {
+      EXPECT_EQ(all[i], top[i]);
+    }
+    left_out += top[i] < all[i] ? 1 : 0;
+  }
+  EXPECT_GT(left_out, config.vocab_size * 9 / 10);
+  // Several rows are computed whole.
+  EXPECT_EQ(Logits(*ctx, *model, 1, ids), Logits(*ctx, *model, 1, ids, {.top = 9}));
+}
+
 }  // namespace
 }  // namespace tern

@@ -62,6 +62,19 @@ Tensor MatMul(Context& ctx, const Tensor& a, const Tensor& b);
 // x [..., k] times w [n, k] transposed, plus bias [n] unless it is undefined -> [..., n].
 Tensor Linear(Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias = {});
 
+// What ScreenedLinear reads of w [n, k] (f32, bf16 or f16): its elements in 8 bits, and for each
+// row its scale (element = (code - 128) / scale), the norm of what the codes say, and that of what
+// they miss.
+struct Screen {
+  Tensor codes;  // u8 [n, k padded]
+  Tensor rows;   // f32 [n, 3]
+};
+Screen PackScreen(Context& ctx, const Tensor& w);
+// Linear of one row x f32 [1, k], in half the time: the products that may be among the `top`
+// largest are Linear's, bit for bit, the others may be -infinity. Records no gradient.
+Tensor ScreenedLinear(Context& ctx, const Tensor& x, const Tensor& w, const Screen& screen,
+                      int64_t top);
+
 // Views that share elements; their gradients are recorded. Reshape copies where it must.
 Tensor Reshape(Context& ctx, const Tensor& a, const Shape& shape);
 Tensor Transpose(Context& ctx, const Tensor& a, int axis_a, int axis_b);

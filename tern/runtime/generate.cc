@@ -87,7 +87,7 @@ GenerateResult Generate(Session& session, const Tokenizer& tokenizer,
   TextStream stream(tokenizer, options, &result.text, on_text);
 
   auto start = std::chrono::steady_clock::now();
-  std::span<const float> logits = session.Feed(prompt);
+  std::span<const float> logits = session.Feed(prompt, sampler.needed());
   result.prompt_tokens = static_cast<int64_t>(prompt.size());
   result.prompt_seconds = SecondsSince(start);
   start = std::chrono::steady_clock::now();
@@ -97,7 +97,7 @@ GenerateResult Generate(Session& session, const Tokenizer& tokenizer,
     if (result.ids.size() == max_tokens) return StopReason::kMaxTokens;
     if (!result.ids.empty()) {
       if (session.position() == session.capacity()) return StopReason::kContextFull;
-      logits = session.Feed(result.ids.back());
+      logits = session.Feed(result.ids.back(), sampler.needed());
       ++result.steps;
     }
     const int32_t id = sampler.Next(logits, session.ids());
@@ -125,9 +125,9 @@ std::vector<int32_t> Greedy(Session& session, std::span<const int32_t> prompt, i
          count, prompt_tokens, room);
   }
   Sampler sampler(session.context().pool(), {.temperature = 0});
-  std::vector<int32_t> ids = {sampler.Next(session.Feed(prompt), {})};
+  std::vector<int32_t> ids = {sampler.Next(session.Feed(prompt, sampler.needed()), {})};
   while (static_cast<int64_t>(ids.size()) < count) {
-    ids.push_back(sampler.Next(session.Feed(ids.back()), {}));
+    ids.push_back(sampler.Next(session.Feed(ids.back(), sampler.needed()), {}));
   }
   return ids;
 }

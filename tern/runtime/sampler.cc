@@ -54,6 +54,11 @@ double SumWeights(std::span<const Sampler::Candidate> candidates) {
 Sampler::Sampler(MemoryPool& pool, const SamplerOptions& options)
     : options_(Checked(options)), random_(options.seed), candidates_(&pool), weights_(&pool) {}
 
+int64_t Sampler::needed() const {
+  if (options_.repetition_penalty != 1) return 0;
+  return options_.temperature == 0 ? 1 : options_.top_k;
+}
+
 int32_t Sampler::Next(std::span<const float> logits, std::span<const int32_t> history) {
   const std::span<const Candidate> candidates = Filter(logits, history);
   if (options_.temperature == 0) return candidates.front().id;

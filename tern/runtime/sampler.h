@@ -47,6 +47,10 @@ class Sampler {
   // sampler.
   Sampler(MemoryPool& pool, const SamplerOptions& options);
 
+  // How many of the largest logits decide about the next token, so that the others may be
+  // -infinity; 0: all do.
+  int64_t needed() const;
+
   // The next token after `history` (the whole text so far, prompt included). Logits may be -inf,
   // which excludes a token; NaN, +inf, or no token at all is an Error(kNumeric).
   int32_t Next(std::span<const float> logits, std::span<const int32_t> history);

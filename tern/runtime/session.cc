@@ -43,7 +43,7 @@ Session::Session(Context& ctx, const Model& model, const SessionOptions& options
   ids_.reserve(static_cast<size_t>(capacity()));
 }
 
-std::span<const float> Session::Feed(std::span<const int32_t> ids) {
+std::span<const float> Session::Feed(std::span<const int32_t> ids, int64_t top) {
   if (ids.empty()) {
     Fail(ErrorKind::kInvalidArgument, "there are no tokens to read; a prompt needs at least one");
   }
@@ -57,7 +57,7 @@ std::span<const float> Session::Feed(std::span<const int32_t> ids) {
       const Tensor input =
           ctx_.Empty({1, static_cast<int64_t>(chunk.size())}, DType::kI32, MemoryTag::kWorkspace);
       std::copy(chunk.begin(), chunk.end(), input.data<int32_t>());
-      logits_ = model_.Forward(ctx_, input, {.cache = &cache_, .last = 1});
+      logits_ = model_.Forward(ctx_, input, {.cache = &cache_, .last = 1, .top = top});
     }
     ctx_.backend(logits_.device()).Synchronize();
   } catch (...) {

@@ -26,10 +26,12 @@ class Session {
   Session(Context& ctx, const Model& model, const SessionOptions& options = {});
 
   // Reads tokens behind those that are there, and gives the logits [vocab_size] after the last one;
-  // they stay until the next call. An Error leaves the session as it was: for no tokens, for more
-  // than fit (it names both numbers), for ids outside the vocabulary.
-  std::span<const float> Feed(std::span<const int32_t> ids);
-  std::span<const float> Feed(int32_t id) { return Feed(std::span(&id, 1)); }
+  // they stay until the next call. With a `top` above 0 (Sampler::needed()) those that may be among
+  // the `top` largest are exact, and the others may be -infinity, which a large head gives sooner.
+  // An Error leaves the session as it was: for no tokens, for more than fit (it names both
+  // numbers), for ids outside the vocabulary.
+  std::span<const float> Feed(std::span<const int32_t> ids, int64_t top = 0);
+  std::span<const float> Feed(int32_t id, int64_t top = 0) { return Feed(std::span(&id, 1), top); }
 
   // Forgets all but the first `position` tokens. Throws Error if there are fewer.
   void Rewind(int64_t position);

@@ -114,6 +114,17 @@ void AddProducts(DType t, Cases* cases) {
         cases->push_back({Op::kLinear, {x, F16({n, k}), bias}, {y}});
       }
     }
+    if (t == DType::kF32 && k > 0) {
+      for (const Operand& w : {Values(t, {n, k}), BF16({n, k}), F16({n, k})}) {
+        const Case pack = {Op::kPackScreen, {w}, {U8({n, PaddedColumns(k)}), Values(t, {n, 3})}};
+        cases->push_back(pack);
+        const Operand one = Values(t, {1, k});
+        cases->push_back({Op::kScreenedLinear,
+                          {one, w, OutputOf(pack, 0), OutputOf(pack, 1)},
+                          {Values(t, {1, n})},
+                          ScreenAttrs{3}});
+      }
+    }
     const Operand a = Values(t, {3, m, k});
     const Operand b = Values(t, {3, k, n});
     const Operand batch = Values(t, {3, m, n});

@@ -43,6 +43,7 @@ struct Options : CommonOptions {
   int64_t repetitions = 5;
   std::vector<int> thread_counts;
   std::string kv_type = "f32";
+  bool all_logits = false;
   bool ops = false;
 };
 
@@ -123,8 +124,10 @@ class Bench {
   double Write() {
     writer_.Rewind(options_.depth);
     int32_t id = last_;
+    const int64_t needed = options_.all_logits ? 0 : sampler_.needed();
     const auto start = std::chrono::steady_clock::now();
-    for (int64_t i = 0; i < options_.generate; ++i) id = sampler_.Next(writer_.Feed(id), {});
+    for (int64_t i = 0; i < options_.generate; ++i)
+      id = sampler_.Next(writer_.Feed(id, needed), {});
     return static_cast<double>(options_.generate) / SecondsSince(start);
   }
 
@@ -308,7 +311,7 @@ int Run(const Options& options) {
   const std::unique_ptr<Model> model = MakeModel(*owner, options);
   report.load_seconds = SecondsSince(start);
   report.peak_bytes = owner->pool().stats().peak_bytes;
-  report.work = MeasureTokenWork(*owner, *model);
+  report.work = MeasureTokenWork(*owner, *model, options.all_logits);
   std::vector<std::unique_ptr<Context>> contexts;
   std::vector<std::unique_ptr<Bench>> benches;
   for (const int threads : counts) {
@@ -367,6 +370,8 @@ void AddBench(CLI::App& app, Runner* run) {
       ->check(CLI::IsMember({"f32", "bf16", "f16"}).description(""))
       ->capture_default_str()
       ->type_name("TYPE");
+  command->add_flag("--all-logits", options->all_logits,
+                    "Compute every logit, as sampling without --top-k does");
   command->add_flag("--ops", options->ops, "Also the time of each kind of op");
   AddOutputOptions(command, options.get());
   command->callback([run, options] {

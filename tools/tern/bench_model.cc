@@ -80,10 +80,16 @@ class RandomPacked final : public WeightSource {
   uint64_t tensors_ = 0;
 };
 
+bool IsHead(const NamedWeight& named, const Model& model) {
+  return model.config().tie_embeddings ? named.kind == nn::ParameterKind::kEmbedding
+                                       : named.name == "lm_head.weight";
+}
+
 }  // namespace
 
 std::vector<std::string> ShapeNames() {
   std::vector<std::string> names;
+  names.reserve(kShapes.size());
   for (const NamedShape& shape : kShapes) names.emplace_back(shape.name);
   return names;
 }
@@ -105,17 +111,24 @@ ModelConfig ShapeConfig(std::string_view name) {
 
 std::unique_ptr<Model> MakeRandomModel(Context& ctx, const ModelConfig& config) {
   RandomPacked source(ctx);
-  return std::make_unique<Model>(ctx, config, source);
+  auto model = std::make_unique<Model>(ctx, config, source);
+  model->Pack(ctx);
+  return model;
 }
 
-TokenWork MeasureTokenWork(Context& ctx, const Model& model) {
+TokenWork MeasureTokenWork(Context& ctx, const Model& model, bool all_logits) {
   TokenWork work;
+  const bool screened = model.screen() && !all_logits;
+  if (screened) {
+    work.other_bytes +=
+        static_cast<int64_t>(model.screen()->codes.bytes() + model.screen()->rows.bytes());
+  }
   for (const NamedWeight& named : model.NamedWeights()) {
     if (named.ternary != nullptr) {
       const TernaryWeight weight = named.ternary->Ternary(ctx);
       work.ternary_bytes += static_cast<int64_t>(weight.panels.bytes());
       work.ternary_products += weight.attrs.n * weight.attrs.k;
-    } else if (named.kind != nn::ParameterKind::kEmbedding || model.config().tie_embeddings) {
+    } else if (IsHead(named, model) ? !screened : named.kind != nn::ParameterKind::kEmbedding) {
       work.other_bytes += static_cast<int64_t>(named.weight->value().bytes());
     }
   }

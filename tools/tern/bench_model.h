@@ -23,13 +23,14 @@ ModelConfig ShapeConfig(std::string_view name);
 // numbers on every machine.
 std::unique_ptr<Model> MakeRandomModel(Context& ctx, const ModelConfig& config);
 
-// What a token reads: bytes of ternary weights, of the head, and their multiplications.
+// What a token that is drawn greedily (or, with all_logits, from all logits) reads: bytes of
+// ternary weights, of the head, and their multiplications.
 struct TokenWork {
   int64_t ternary_bytes = 0;
   int64_t ternary_products = 0;
   int64_t other_bytes = 0;  // head, norms and plain matrices
 };
 
-TokenWork MeasureTokenWork(Context& ctx, const Model& model);
+TokenWork MeasureTokenWork(Context& ctx, const Model& model, bool all_logits);
 
 }  // namespace tern::cli

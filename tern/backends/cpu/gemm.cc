@@ -66,6 +66,16 @@ void RunProduct(const Env& env, const Product<T>& p) {
   });
 }
 
+// One row with bf16 weights: memory alone limits it.
+void RunBF16Row(const Env& env, const Product<float>& p, const uint16_t* w) {
+  const int64_t columns = PieceColumns(1 << 16, p.k);
+  env.threads.ParallelFor(p.n, columns, [&](int64_t begin, int64_t end) {
+    env.kernels.gemm.dot_bf16(p.a, w + begin * p.k, p.k,
+                              p.bias == nullptr ? nullptr : p.bias + begin, p.out + begin,
+                              end - begin, p.k);
+  });
+}
+
 // Linear with bf16 or f16 weights: pieces of them are widened into the first-level cache.
 void RunHalfLinear(const Env& env, const Product<float>& p, const uint16_t* w, DType dtype) {
   const int64_t columns = PieceColumns(1 << 13, p.k);
@@ -97,6 +107,10 @@ void RunLinearOf(const Env& env, const OpCall& call) {
                         .n = w.dim(0),
                         .k = w.dim(1)};
   if constexpr (std::is_same_v<T, float>) {
+    if (w.dtype() == DType::kBF16 && product.m == 1) {
+      RunBF16Row(env, product, w.data<uint16_t>());
+      return;
+    }
     if (w.dtype() != DType::kF32) {
       RunHalfLinear(env, product, w.data<uint16_t>(), w.dtype());
       return;

@@ -50,17 +50,32 @@ HWY_INLINE VF FoldColumn(const V16* row) {
   }
 }
 
-// What a tile reads: rows of a and 4 rows of b, and their last k mod 16 elements padded with +0.
-template <int kRows>
+// kLanes numbers, and the first n < 16, of f32 or bf16 (as uint16_t) as floats.
+HWY_INLINE VF LoadLanes(const float* x) { return hn::LoadU(D(), x); }
+HWY_INLINE VF LoadLanes(const uint16_t* x) {
+  const hn::Rebind<uint16_t, DI> half;
+  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(DI(), hn::LoadU(half, x))));
+}
+HWY_INLINE V16 LoadFirst(const float* x, int64_t n) { return LoadN16(x, n); }
+HWY_INLINE V16 LoadFirst(const uint16_t* x, int64_t n) {
+  float wide[16];
+  for (int64_t i = 0; i < n; ++i) wide[i] = ToF32(BF16{x[i]});
+  return LoadN16(wide, n);
+}
+
+// What a tile reads: rows of a and 4 rows of b (f32, or bf16 as uint16_t), and their last k mod 16
+// elements padded with +0.
+template <int kRows, typename B>
 struct TileInput {
   const float* a[kRows];
-  const float* b[kTileColumns];
+  const B* b[kTileColumns];
   int64_t k = 0;
+  int64_t ahead = 0;  // elements to the same place of the next tile's b
 };
 
 // Adds the products of the parts first_part ... + kPassParts - 1 of k elements, a multiple of 16.
-template <int kRows, int kPassParts>
-HWY_INLINE void AccumulatePass(const TileInput<kRows>& in, int first_part,
+template <int kRows, int kPassParts, typename B>
+HWY_INLINE void AccumulatePass(const TileInput<kRows, B>& in, int first_part,
                                V16 (&sums)[kRows][kTileColumns]) {
   const D d;
   VF sum[kRows][kTileColumns][kPassParts];
@@ -73,6 +88,11 @@ HWY_INLINE void AccumulatePass(const TileInput<kRows>& in, int first_part,
     }
   }
   for (int64_t t = first_part * kLanes; t < in.k; t += 16) {
+    if constexpr (sizeof(B) == 2) {
+      if (t % 32 < 16) {
+        for (const B* b : in.b) __builtin_prefetch(b + t + in.ahead);
+      }
+    }
 #pragma GCC unroll 16
     for (int p = 0; p < kPassParts; ++p) {
       VF a[kRows];
@@ -80,7 +100,7 @@ HWY_INLINE void AccumulatePass(const TileInput<kRows>& in, int first_part,
       for (int r = 0; r < kRows; ++r) a[r] = hn::LoadU(d, in.a[r] + t + p * kLanes);
 #pragma GCC unroll 16
       for (int c = 0; c < kTileColumns; ++c) {
-        const VF b = hn::LoadU(d, in.b[c] + t + p * kLanes);
+        const VF b = LoadLanes(in.b[c] + t + p * kLanes);
 #pragma GCC unroll 16
         for (int r = 0; r < kRows; ++r) {
           sum[r][c][p] = hn::Add(sum[r][c][p], hn::Mul(a[r], b));
@@ -98,20 +118,20 @@ HWY_INLINE void AccumulatePass(const TileInput<kRows>& in, int first_part,
   }
 }
 
-template <int kRows>
-HWY_INLINE void Accumulate(const TileInput<kRows>& in, V16 (&sums)[kRows][kTileColumns]) {
+template <int kRows, typename B>
+HWY_INLINE void Accumulate(const TileInput<kRows, B>& in, V16 (&sums)[kRows][kTileColumns]) {
   constexpr int kPassParts = kRows == 1 ? kRowParts : 1;
-  for (int p = 0; p < kParts; p += kPassParts) AccumulatePass<kRows, kPassParts>(in, p, sums);
+  for (int p = 0; p < kParts; p += kPassParts) AccumulatePass<kRows, kPassParts, B>(in, p, sums);
 }
 
 // The last k mod 16 elements of the rows, padded with +0.
-template <int kRows>
-HWY_NOINLINE void AccumulateTail(const TileInput<kRows>& in, V16 (&sums)[kRows][kTileColumns]) {
+template <int kRows, typename B>
+HWY_NOINLINE void AccumulateTail(const TileInput<kRows, B>& in, V16 (&sums)[kRows][kTileColumns]) {
   V16 a[kRows];
   const int64_t done = in.k / 16 * 16;
   for (int r = 0; r < kRows; ++r) a[r] = LoadN16(in.a[r] + done, in.k - done);
   for (int c = 0; c < kTileColumns; ++c) {
-    const V16 b = LoadN16(in.b[c] + done, in.k - done);
+    const V16 b = LoadFirst(in.b[c] + done, in.k - done);
     for (int r = 0; r < kRows; ++r) sums[r][c] = Add(sums[r][c], Mul(a[r], b));
   }
 }
@@ -139,8 +159,8 @@ HWY_INLINE void StoreTile(VF sums, const float* bias, float* out, int64_t out_st
 }
 
 // out[kRows][n <= 4].
-template <int kRows>
-HWY_INLINE void DotTile(TileInput<kRows> in, const float* bias, float* out, int64_t out_stride,
+template <int kRows, typename B>
+HWY_INLINE void DotTile(TileInput<kRows, B> in, const float* bias, float* out, int64_t out_stride,
                         int64_t n) {
   V16 sums[kRows][kTileColumns];
   for (int r = 0; r < kRows; ++r) {
@@ -148,9 +168,9 @@ HWY_INLINE void DotTile(TileInput<kRows> in, const float* bias, float* out, int6
   }
   const int64_t k = in.k;
   in.k = k / 16 * 16;
-  Accumulate<kRows>(in, sums);
+  Accumulate(in, sums);
   in.k = k;
-  if (k % 16 != 0) AccumulateTail<kRows>(in, sums);
+  if (k % 16 != 0) AccumulateTail(in, sums);
   for (int first = 0; first < kRows; first += kBlocks) {
     constexpr int kStored = kRows < kBlocks ? kRows : kBlocks;
     VF column[kTileColumns];
@@ -165,17 +185,18 @@ HWY_INLINE void DotTile(TileInput<kRows> in, const float* bias, float* out, int6
 }
 
 // out[kRows][n]: kRows rows of a with every row of b.
-template <int kRows>
-HWY_INLINE void DotStrip(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
+template <int kRows, typename B>
+HWY_INLINE void DotStrip(const float* a, int64_t a_stride, const B* b, int64_t b_stride,
                          const float* bias, float* out, int64_t out_stride, int64_t n, int64_t k) {
-  TileInput<kRows> in;
+  TileInput<kRows, B> in;
   in.k = k;
+  in.ahead = kTileColumns * b_stride;
   for (int r = 0; r < kRows; ++r) in.a[r] = a + r * a_stride;
   for (int64_t j = 0; j < n; j += kTileColumns) {
     // Past the last column its row is read again and the result dropped.
     for (int c = 0; c < kTileColumns; ++c) in.b[c] = b + std::min(j + c, n - 1) * b_stride;
-    DotTile<kRows>(in, bias == nullptr ? nullptr : bias + j, out + j, out_stride,
-                   std::min<int64_t>(kTileColumns, n - j));
+    DotTile(in, bias == nullptr ? nullptr : bias + j, out + j, out_stride,
+            std::min<int64_t>(kTileColumns, n - j));
   }
 }
 
@@ -189,6 +210,34 @@ void DotRows(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
   for (; i < m; ++i) {
     DotStrip<1>(a + i * a_stride, a_stride, b, b_stride, bias, out + i * out_stride, out_stride, n,
                 k);
+  }
+}
+
+void DotBF16(const float* a, const uint16_t* b, int64_t b_stride, const float* bias, float* out,
+             int64_t n, int64_t k) noexcept {
+  DotStrip<1>(a, k, b, b_stride, bias, out, n, n, k);
+}
+
+// The loops over t become the target's integer dot products; the sums of a make up for the 128.
+void DotCodes(const int8_t* a, int64_t a_stride, const uint8_t* b, int64_t b_stride, int32_t* out,
+              int64_t out_stride, int64_t n, int64_t k) noexcept {
+  const int8_t* HWY_RESTRICT a0 = a;
+  const int8_t* HWY_RESTRICT a1 = a + a_stride;
+  int32_t bias0 = 0, bias1 = 0;
+  for (int64_t t = 0; t < k; ++t) {
+    bias0 += 128 * a0[t];
+    bias1 += 128 * a1[t];
+  }
+  for (int64_t j = 0; j < n; ++j) {
+    const uint8_t* HWY_RESTRICT row = b + j * b_stride;
+    for (int64_t t = 0; t < k; t += 64) __builtin_prefetch(row + 2 * b_stride + t);
+    int32_t sum0 = 0, sum1 = 0;
+    for (int64_t t = 0; t < k; ++t) {
+      sum0 += a0[t] * row[t];
+      sum1 += a1[t] * row[t];
+    }
+    out[j] = sum0 - bias0;
+    out[out_stride + j] = sum1 - bias1;
   }
 }
 
@@ -224,6 +273,8 @@ void WidenF16(const uint16_t* HWY_RESTRICT x, float* HWY_RESTRICT out, int64_t n
 
 constexpr GemmKernels kGemm = {
     .dot_rows = DotRows,
+    .dot_bf16 = DotBF16,
+    .dot_codes = DotCodes,
     .product = Product,
     .widen_bf16 = WidenBF16,
     .widen_f16 = WidenF16,

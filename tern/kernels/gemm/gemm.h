@@ -23,12 +23,23 @@ inline constexpr int64_t kMaxProductExtent = 256;
 inline constexpr int64_t kProductDepth = 256;  // of k at a time
 inline constexpr int64_t kProductWorkspace = 2 * (kMaxProductExtent + 32) * kProductDepth;
 
+// Columns whose products of codes an int32 holds.
+inline constexpr int64_t kMaxCodeColumns = 65536;
+static_assert(kMaxCodeColumns * 128 * 255 <= INT32_MAX);
+
 struct GemmKernels {
   // out[m, n] = sum over k of a[m, k] * b[n, k], plus bias[n] unless it is null; strides of rows in
   // elements, rows of a and b contiguous.
   void (*dot_rows)(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
                    const float* bias, float* out, int64_t out_stride, int64_t m, int64_t n,
                    int64_t k) noexcept;
+  // The same for one row of a, and b in bf16, which is widened as it is read.
+  void (*dot_bf16)(const float* a, const uint16_t* b, int64_t b_stride, const float* bias,
+                   float* out, int64_t n, int64_t k) noexcept;
+  // out[2, n] = sum over k of a[2, k] * (b[n, k] - 128), exactly; rows lie out_stride,
+  // a_stride and b_stride apart; k at most kMaxCodeColumns.
+  void (*dot_codes)(const int8_t* a, int64_t a_stride, const uint8_t* b, int64_t b_stride,
+                    int32_t* out, int64_t out_stride, int64_t n, int64_t k) noexcept;
   // out[m, n] = a[m, k] b[k, n], added to out if `accumulate`; m and n at most kMaxProductExtent.
   // Rows of out contiguous; workspace of kProductWorkspace floats, aligned to 64 bytes.
   void (*product)(StridedMatrix<float> a, StridedMatrix<float> b, float* out, int64_t out_stride,

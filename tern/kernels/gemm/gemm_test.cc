@@ -53,6 +53,67 @@ TEST(GemmTest, EveryTargetEqualsTheReferenceBitForBit) {
   }
 }
 
+TEST(GemmTest, BF16RowsEqualTheirWidenedOnes) {
+  const uint32_t seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  for (int round = 0; round < 60; ++round) {
+    const int64_t n = 1 + random() % 23, k = random() % 150, stride = k + random() % 3;
+    std::vector<float> a(k + 1), wide(n * stride + 1), bias(n);
+    std::vector<uint16_t> b(n * stride + 1);
+    for (auto* values : {&a, &wide, &bias}) {
+      for (float& x : *values) x = normal(random);
+    }
+    for (size_t i = 0; i < b.size(); ++i) {
+      b[i] = RoundToBF16(wide[i]).bits;
+      wide[i] = ToF32(BF16{b[i]});
+    }
+    const float* maybe_bias = random() % 2 != 0 ? bias.data() : nullptr;
+    std::vector<float> expected(n);
+    Reference().gemm.dot_rows(a.data(), k, wide.data(), stride, maybe_bias, expected.data(), n, 1,
+                              n, k);
+    for (const Target& target : ListTargets(CpuFeatures::Detect())) {
+      if (!target.supported) continue;
+      std::vector<float> got(n + 1, -1.0f);
+      target.table->gemm.dot_bf16(a.data(), b.data(), stride, maybe_bias, got.data(), n, k);
+      EXPECT_EQ(-1.0f, got[n]) << target.name;
+      got.resize(n);
+      ASSERT_EQ(expected, got) << target.name << " n " << n << " k " << k;
+    }
+  }
+}
+
+TEST(GemmTest, ProductsOfCodesAreExact) {
+  const uint32_t seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  for (int round = 0; round < 20; ++round) {
+    const int64_t n = 1 + random() % 9, k = round == 0 ? kMaxCodeColumns : 1 + random() % 300;
+    const int64_t a_stride = k + random() % 3, b_stride = k + random() % 3, out_stride = n + 1;
+    std::vector<int8_t> a(2 * a_stride, -128);
+    std::vector<uint8_t> b(n * b_stride, 255);
+    if (round > 1) {
+      for (int8_t& x : a) x = static_cast<int8_t>(random());
+      for (uint8_t& x : b) x = static_cast<uint8_t>(random());
+    }
+    for (const Target& target : ListTargets(CpuFeatures::Detect())) {
+      if (!target.supported) continue;
+      std::vector<int32_t> got(2 * out_stride, -1);
+      target.table->gemm.dot_codes(a.data(), a_stride, b.data(), b_stride, got.data(), out_stride,
+                                   n, k);
+      for (int64_t i = 0; i < 2 * n; ++i) {
+        int64_t expected = 0;
+        for (int64_t t = 0; t < k; ++t) {
+          expected += a[i / n * a_stride + t] * (b[i % n * b_stride + t] - 128);
+        }
+        ASSERT_EQ(expected, got[i / n * out_stride + i % n]) << target.name << " k " << k;
+      }
+      EXPECT_EQ(-1, got[n]) << target.name;
+    }
+  }
+}
+
 // The definition itself, on numbers for which another order gives another sum.
 TEST(GemmTest, SumsInSixteenLanesAndATree) {
   constexpr int64_t kK = 40;

@@ -23,6 +23,26 @@ void DotRows(const T* a, int64_t a_stride, const T* b, int64_t b_stride, const T
   }
 }
 
+inline void DotBF16(const float* a, const uint16_t* b, int64_t b_stride, const float* bias,
+                    float* out, int64_t n, int64_t k) noexcept {
+  for (int64_t j = 0; j < n; ++j) {
+    const uint16_t* const y = b + j * b_stride;
+    const float sum = CanonicalSum<float>(k, [&](int64_t t) { return a[t] * ToF32(BF16{y[t]}); });
+    out[j] = bias != nullptr ? sum + bias[j] : sum;
+  }
+}
+
+inline void DotCodes(const int8_t* a, int64_t a_stride, const uint8_t* b, int64_t b_stride,
+                     int32_t* out, int64_t out_stride, int64_t n, int64_t k) noexcept {
+  for (int64_t r = 0; r < 2; ++r) {
+    for (int64_t j = 0; j < n; ++j) {
+      int32_t sum = 0;
+      for (int64_t t = 0; t < k; ++t) sum += a[r * a_stride + t] * (b[j * b_stride + t] - 128);
+      out[r * out_stride + j] = sum;
+    }
+  }
+}
+
 // The workspace is not needed here.
 template <typename T>
 void Product(StridedMatrix<T> a, StridedMatrix<T> b, T* out, int64_t out_stride, int64_t m,
@@ -48,6 +68,8 @@ inline void WidenF16(const uint16_t* x, float* out, int64_t n) noexcept {
 
 inline constexpr GemmKernels kGemm = {
     .dot_rows = DotRows<float>,
+    .dot_bf16 = DotBF16,
+    .dot_codes = DotCodes,
     .product = Product<float>,
     .widen_bf16 = WidenBF16,
     .widen_f16 = WidenF16,
