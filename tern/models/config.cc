@@ -191,7 +191,7 @@ const ModelFamily& FamilyOf(const JsonObject& json, ModelConfig* config) {
     types.push_back(family.model_type);
     if (family.model_type != type) continue;
     architectures.push_back(family.architecture);
-    config->embeds = named && names->front() == family.body;
+    config->embeds = named && !family.body.empty() && names->front() == family.body;
     const bool general = family.name == family.model_type;
     if (named ? names->front() == family.architecture || config->embeds : general) return family;
   }

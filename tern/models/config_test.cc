@@ -193,6 +193,7 @@ TEST(ModelConfig, RefusesWhatIsMissingOrContradictory) {
       {R"({"hidden_act": "gelu"})", kUnsupported, {"\"gelu\"", "\"relu2\""}},
       {R"({"model_type": "gpt2"})", kUnsupported, {"\"gpt2\"", "bitnet, llama"}},
       {R"({"architectures": ["BitnetForCausalLM"]})", kUnsupported, {"\"BitnetForCausalLM\""}},
+      {R"({"model_type": "llama", "architectures": [""]})", kUnsupported, {"architecture \"\""}},
       {R"({"model_type": "llama", "architectures": ["BitnetForCausalLM"], "weight_bits": 2})",
        kUnsupported,
        {"weight_bits 2"}},
