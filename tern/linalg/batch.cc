@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tern/linalg/batch.h"
 
-#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -89,26 +88,13 @@ std::string MatrixName(const Operand& a, int64_t index) {
   return places.empty() ? a.name : std::string(a.name) + "[" + places + "]";
 }
 
-template <typename T>
-bool AllFinite(const T* x, int64_t n) {
-  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-  constexpr Bits kExponent = sizeof(T) == 8 ? Bits(0x7ff0000000000000) : Bits(0x7f800000);
-  Bits found = 0;  // a loop without branches, which the compiler vectorizes
-  for (int64_t i = 0; i < n; ++i) {
-    found |= static_cast<Bits>((std::bit_cast<Bits>(x[i]) & kExponent) == kExponent);
-  }
-  return found == 0;
-}
+namespace {
 
-template bool AllFinite<float>(const float*, int64_t);
-template bool AllFinite<double>(const double*, int64_t);
-
-template <typename T>
-void CopyFinite(const Operand& a, int64_t index, Matrix<T> out) {
-  const Matrix<const T> in = MatrixAt<T>(a.tensor, index);
-  CopyMatrix<T>(in, out);
-  for (int64_t i = 0; i < in.rows; ++i) {
-    if (AllFinite(out.Row(i), in.columns)) continue;
+template <typename T, typename AllFinite>
+void CopyAndCheck(const Operand& a, int64_t index, const Matrix<T>& out, AllFinite all_finite) {
+  CopyMatrix<T>(MatrixAt<T>(a.tensor, index), out);
+  for (int64_t i = 0; i < out.rows; ++i) {
+    if (all_finite(out.Row(i), out.columns)) continue;
     int64_t j = 0;
     while (std::isfinite(out(i, j))) ++j;
     Fail(ErrorKind::kNumeric, "{}: {} is {} at row {}, column {}", a.function, MatrixName(a, index),
@@ -116,8 +102,28 @@ void CopyFinite(const Operand& a, int64_t index, Matrix<T> out) {
   }
 }
 
-template void CopyFinite<float>(const Operand&, int64_t, Matrix<float>);
-template void CopyFinite<double>(const Operand&, int64_t, Matrix<double>);
+}  // namespace
+
+template <typename T>
+void CopyFinite(const Env& env, const Operand& a, int64_t index, Matrix<T> out) {
+  CopyAndCheck(a, index, out, env.linalg<T>().all_finite);
+}
+
+template <typename T>
+void CopyFinite(const Operand& a, int64_t index, Matrix<T> out) {
+  CopyAndCheck(a, index, out, [](const T* x, int64_t n) {
+    T sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += x[i] - x[i];
+    return sum == 0;
+  });
+}
+
+#define TERN_INSTANTIATE(T)                                                    \
+  template void CopyFinite<T>(const Env&, const Operand&, int64_t, Matrix<T>); \
+  template void CopyFinite<T>(const Operand&, int64_t, Matrix<T>);
+TERN_INSTANTIATE(float)
+TERN_INSTANTIATE(double)
+#undef TERN_INSTANTIATE
 
 void ForMatrices(const Env& env, int64_t count, FunctionRef<void(int64_t, int64_t)> body) {
   if (count < env.threads.threads()) {

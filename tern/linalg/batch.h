@@ -74,11 +74,10 @@ Matrix<T> MatrixAt(const Tensor& a, int64_t index) {
   return {a.data<T>() + offset, a.dim(-2), a.dim(-1), a.stride(-2), a.stride(-1)};
 }
 
-// Whether all n elements are finite.
-template <typename T>
-bool AllFinite(const T* x, int64_t n);
-
 // Copies matrix `index` of `a`; Error(kNumeric) that names the first NaN or infinity.
+template <typename T>
+void CopyFinite(const Env& env, const Operand& a, int64_t index, Matrix<T> out);
+// The same without kernels.
 template <typename T>
 void CopyFinite(const Operand& a, int64_t index, Matrix<T> out);
 

@@ -14,7 +14,8 @@
 namespace tern::linalg {
 namespace {
 
-constexpr int64_t kSquare = 16;
+constexpr int64_t kStrip = 16;  // of copies
+constexpr int64_t kWide = 64;   // of products
 
 template <typename T>
 [[noreturn]] void FailAsymmetric(const Operand& a, int64_t index, int64_t i, int64_t j, T x, T y) {
@@ -23,39 +24,29 @@ template <typename T>
        MatrixName(a, index), x, i, j, y, j, i);
 }
 
-// Whether the square at (i0, j0) mirrors the one at (j0, i0); roots[i] = sqrt(n eps |a_ii|).
-template <typename T>
-void RequireMirror(const Operand& a, int64_t index, const Matrix<T>& w, const T* roots, int64_t i0,
-                   int64_t j0) {
-  const int64_t i1 = std::min(i0 + kSquare, w.rows), j1 = std::min(j0 + kSquare, w.rows);
-  bool different = false;
-  for (int64_t i = i0; i < i1; ++i) {
-    const T* const row = w.Row(i);
-    for (int64_t j = j0; j < j1; ++j) {
-      different |= std::abs(row[j] - w.data[j * w.row_stride + i]) > roots[i] * roots[j];
-    }
-  }
-  if (!different) return;
-  for (int64_t i = i0; i < i1; ++i) {
-    for (int64_t j = j0; j < j1; ++j) {
-      if (std::abs(w(i, j) - w(j, i)) > roots[i] * roots[j]) {
-        FailAsymmetric(a, index, i, j, w(i, j), w(j, i));
-      }
-    }
-  }
-}
-
+// roots[i] = sqrt(n eps |a_ii|). Columns i0 ... i1 - 1 of w are turned into rows of `mirror`, a
+// strip at a time, to be compared with the rows that they should equal.
 template <typename T>
 void RequireSymmetric(const Env& env, const Operand& a, int64_t index, const Matrix<T>& w,
                       T* roots) {
   const int64_t n = w.rows;
   const T tolerance = static_cast<T>(n) * std::numeric_limits<T>::epsilon();
   for (int64_t i = 0; i < n; ++i) roots[i] = std::sqrt(std::abs(w(i, i)) * tolerance);
-  const int64_t squares = (n + kSquare - 1) / kSquare;
-  env.threads.ParallelFor(squares, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t s = begin; s < end; ++s) {
-      for (int64_t t = s; t < squares; ++t) {
-        RequireMirror(a, index, w, roots, s * kSquare, t * kSquare);
+  const auto& kernels = env.linalg<T>();
+  env.threads.ParallelFor(n, 8 * kStrip, [&](int64_t begin, int64_t end) {
+    const WorkMatrix<T> mirror(env.pool, kStrip, n - begin);
+    for (int64_t i0 = begin; i0 < end; i0 += kStrip) {
+      const int64_t rows = std::min(kStrip, end - i0), columns = n - i0;
+      kernels.transpose(&w(i0, i0), w.row_stride, mirror.view().data, mirror.view().row_stride,
+                        columns, rows);
+      for (int64_t i = i0; i < i0 + rows; ++i) {
+        const T* const row = w.Row(i) + i0;
+        if (kernels.all_close(row, mirror.view().Row(i - i0), roots[i], roots + i0, columns)) {
+          continue;
+        }
+        int64_t j = i0;
+        while (std::abs(w(i, j) - w(j, i)) <= roots[i] * roots[j]) ++j;
+        FailAsymmetric(a, index, i, j, w(i, j), w(j, i));
       }
     }
   });
@@ -65,15 +56,10 @@ void RequireSymmetric(const Env& env, const Operand& a, int64_t index, const Mat
 template <typename T>
 void TransposeOut(const Env& env, const Matrix<T>& r, const Matrix<T>& l) {
   const int64_t n = r.rows;
-  env.threads.ParallelFor(n, 8 * kSquare, [&](int64_t begin, int64_t end) {
-    for (int64_t i0 = begin; i0 < end; i0 += kSquare) {
-      const int64_t i1 = std::min(i0 + kSquare, end);
-      for (int64_t j0 = 0; j0 < i1; j0 += kSquare) {
-        const int64_t j1 = std::min(j0 + kSquare, n);
-        for (int64_t i = i0; i < i1; ++i) {
-          for (int64_t j = j0; j < j1; ++j) l.data[i * l.row_stride + j] = r.Row(j)[i];
-        }
-      }
+  env.threads.ParallelFor(n, 8 * kStrip, [&](int64_t begin, int64_t end) {
+    for (int64_t i0 = begin; i0 < end; i0 += kStrip) {
+      const int64_t i1 = std::min(i0 + kStrip, end);
+      env.linalg<T>().transpose(&r(0, i0), r.row_stride, l.Row(i0), l.row_stride, i1, i1 - i0);
       for (int64_t i = i0; i < i1; ++i) std::fill(l.Row(i) + i + 1, l.Row(i) + n, T(0));
     }
   });
@@ -85,9 +71,9 @@ void RunCholesky(const Env& env, const Operand& a, const Tensor& l) {
   ForMatrices(env, BatchCount(a.tensor), [&](int64_t first, int64_t last) {
     const WorkMatrix<T> work(env.pool, n, n);
     const Workspace roots(env.pool, static_cast<size_t>(n) * sizeof(T));
-    work.FillZero();
+    work.FillPadding();
     for (int64_t index = first; index < last; ++index) {
-      CopyFinite<T>(a, index, work.view());
+      CopyFinite<T>(env, a, index, work.view());
       RequireSymmetric<T>(env, a, index, work.view(), roots.As<T>());
       const int64_t done = FactorInPlace<T>(env, work);
       if (done < n) {
@@ -107,11 +93,11 @@ void RunSolve(const Env& env, const Operand& l, const Operand& b, const Tensor& 
     const WorkMatrix<T> factor(env.pool, n, n), work(env.pool, n, columns);
     work.FillZero();
     for (int64_t index = first; index < last; ++index) {
-      CopyTriangle<T>(l, index, {}, factor.view());
-      CopyFinite<T>(b, index, work.view());
+      CopyTriangle<T>(env, l, index, {}, factor.view());
+      CopyFinite<T>(env, b, index, work.view());
       SolveInPlace<T>(env, Triangle::kLower, false, factor.view(), work.padded());
       SolveInPlace<T>(env, Triangle::kUpper, false, factor.view().Transposed(), work.padded());
-      CopyResult<T>(l, index, work.view(), MatrixAt<T>(x, index));
+      CopyResult<T>(env, l, index, work.view(), MatrixAt<T>(x, index));
     }
   });
 }
@@ -122,28 +108,27 @@ void RunInverse(const Env& env, const Operand& l, const Tensor& inverse) {
   ForMatrices(env, BatchCount(l.tensor), [&](int64_t first, int64_t last) {
     const WorkMatrix<T> factor(env.pool, n, n), work(env.pool, n, n), product(env.pool, n, n);
     for (int64_t index = first; index < last; ++index) {
-      CopyTriangle<T>(l, index, {}, factor.view());
+      CopyTriangle<T>(env, l, index, {}, factor.view());
       work.FillZero();
       for (int64_t i = 0; i < n; ++i) work.view()(i, i) = 1;
       // Columns from j on of l^-1 begin with j zeros.
-      constexpr int64_t kStrip = 64;
-      env.threads.ParallelFor(n, kStrip, [&](int64_t begin, int64_t end) {
-        for (int64_t j = begin; j < end; j += kStrip) {
-          const int64_t width = std::min(kStrip, work.padded().columns - j);
+      env.threads.ParallelFor(n, kWide, [&](int64_t begin, int64_t end) {
+        for (int64_t j = begin; j < end; j += kWide) {
+          const int64_t width = std::min(kWide, work.padded().columns - j);
           SolveInPlace<T>(env, Triangle::kLower, false, factor.view().Block(j, j, n - j, n - j),
                           work.padded().Block(j, j, n - j, width));
         }
       });
       const Matrix<T> w = work.view(), out = product.view();
-      for (int64_t i = 0; i < n; i += kStrip) {
-        const int64_t rows = std::min(kStrip, n - i);
+      for (int64_t i = 0; i < n; i += kWide) {
+        const int64_t rows = std::min(kWide, n - i);
         Multiply<T>(env, 1, w.Block(i, i, n - i, rows).Transposed(), w.Block(i, 0, n - i, i + rows),
                     false, out.Block(i, 0, rows, i + rows));
       }
       for (int64_t i = 0; i < n; ++i) {
         for (int64_t j = 0; j < i; ++j) out(j, i) = out(i, j);
       }
-      CopyResult<T>(l, index, out, MatrixAt<T>(inverse, index));
+      CopyResult<T>(env, l, index, out, MatrixAt<T>(inverse, index));
     }
   });
 }

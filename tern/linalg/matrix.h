@@ -49,6 +49,12 @@ class WorkMatrix {
   Matrix<T> padded() const { return {view_.data, view_.rows, stride_, stride_, 1}; }
   void FillZero() const { std::fill_n(view_.data, view_.rows * stride_, T(0)); }
 
+  void FillPadding() const {
+    for (int64_t i = 0; i < view_.rows; ++i) {
+      std::fill_n(view_.Row(i) + view_.columns, stride_ - view_.columns, T(0));
+    }
+  }
+
   static int64_t StrideFor(int64_t columns) {
     constexpr int64_t kPad = 16, kKiB = 1024 / static_cast<int64_t>(sizeof(T));
     const int64_t stride = std::max<int64_t>(1, (columns + kPad - 1) / kPad) * kPad;

@@ -10,11 +10,12 @@ namespace tern::linalg {
 // Copies matrix `index` of t. Error(kNumeric) for NaN and infinity anywhere;
 // Error(kInvalidArgument) for a zero on the diagonal, unless that is taken as ones.
 template <typename T>
-void CopyTriangle(const Operand& t, int64_t index, const TriangleOptions& options, Matrix<T> out);
+void CopyTriangle(const Env& env, const Operand& t, int64_t index, const TriangleOptions& options,
+                  Matrix<T> out);
 
 // Copies a solution; Error(kNumeric) naming matrix `index` of `a` where it is not finite.
 template <typename T>
-void CopyResult(const Operand& a, int64_t index, std::type_identity_t<Matrix<const T>> x,
-                std::type_identity_t<Matrix<T>> out);
+void CopyResult(const Env& env, const Operand& a, int64_t index,
+                std::type_identity_t<Matrix<const T>> x, std::type_identity_t<Matrix<T>> out);
 
 }  // namespace tern::linalg

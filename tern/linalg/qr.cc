@@ -12,12 +12,12 @@ namespace tern::linalg {
 namespace {
 
 template <typename T>
-void CopyOut(const Operand& a, int64_t i, const GramSchmidt<T>& engine, const Tensor& q,
-             const Tensor& r) {
+void CopyOut(const Env& env, const Operand& a, int64_t i, const GramSchmidt<T>& engine,
+             const Tensor& q, const Tensor& r) {
   const Matrix<T> q_matrix = MatrixAt<T>(q, i), r_matrix = MatrixAt<T>(r, i);
   CopyMatrix<T>(engine.matrix().Block(0, 0, q_matrix.rows, q_matrix.columns), q_matrix);
   CopyMatrix<T>(engine.r(), r_matrix);
-  if (!AllFinite(r_matrix.data, r_matrix.rows * r_matrix.columns)) {
+  if (!env.linalg<T>().all_finite(r_matrix.data, r_matrix.rows * r_matrix.columns)) {
     Fail(ErrorKind::kNumeric, "{}: r of {} has an element too large for {}; scale the matrix",
          a.function, MatrixName(a, i), DTypeName(a.tensor.dtype()));
   }
@@ -29,9 +29,9 @@ void RunQr(const Env& env, const Operand& a, const QrResult& result) {
   ForMatrices(env, BatchCount(a.tensor), [&](int64_t first, int64_t last) {
     GramSchmidt<T> engine(env, m, n);
     for (int64_t i = first; i < last; ++i) {
-      CopyFinite<T>(a, i, engine.matrix());
+      CopyFinite<T>(env, a, i, engine.matrix());
       result.rank.data<int32_t>()[i] = static_cast<int32_t>(engine.Run());
-      CopyOut<T>(a, i, engine, result.q, result.r);
+      CopyOut<T>(env, a, i, engine, result.q, result.r);
     }
   });
 }
@@ -43,10 +43,10 @@ void RunPivotedQr(const Env& env, const Operand& a, double tolerance,
   ForMatrices(env, BatchCount(a.tensor), [&](int64_t first, int64_t last) {
     GramSchmidt<T> engine(env, m, n);
     for (int64_t i = first; i < last; ++i) {
-      CopyFinite<T>(a, i, engine.matrix());
+      CopyFinite<T>(env, a, i, engine.matrix());
       const int64_t rank = engine.RunPivoted(tolerance, result.permutation.data<int32_t>() + i * n);
       result.rank.data<int32_t>()[i] = static_cast<int32_t>(rank);
-      CopyOut<T>(a, i, engine, result.q, result.r);
+      CopyOut<T>(env, a, i, engine, result.q, result.r);
     }
   });
 }

@@ -22,11 +22,11 @@ void RunTriangular(const Env& env, const Operand& t, const Operand& b,
     work.FillZero();
     const Matrix<T> view = options.transposed ? triangle.view().Transposed() : triangle.view();
     for (int64_t index = first; index < last; ++index) {
-      CopyTriangle<T>(t, index, options, triangle.view());
-      CopyFinite<T>(b, index, work.view());
+      CopyTriangle<T>(env, t, index, options, triangle.view());
+      CopyFinite<T>(env, b, index, work.view());
       SolveInPlace<T>(env, lower ? Triangle::kLower : Triangle::kUpper, options.unit_diagonal, view,
                       work.padded());
-      CopyResult<T>(t, index, work.view(), MatrixAt<T>(x, index));
+      CopyResult<T>(env, t, index, work.view(), MatrixAt<T>(x, index));
     }
   });
 }
@@ -39,8 +39,8 @@ void RunSolve(const Env& env, const Operand& a, const Operand& b, const Tensor& 
     const WorkMatrix<T> side(env.pool, n, columns), work(env.pool, n, columns);
     side.FillZero();
     for (int64_t index = first; index < last; ++index) {
-      CopyFinite<T>(a, index, engine.matrix());
-      CopyFinite<T>(b, index, side.view());
+      CopyFinite<T>(env, a, index, engine.matrix());
+      CopyFinite<T>(env, b, index, side.view());
       const int64_t rank = engine.Run();
       if (rank < n) {
         Fail(ErrorKind::kInvalidArgument,
@@ -49,7 +49,7 @@ void RunSolve(const Env& env, const Operand& a, const Operand& b, const Tensor& 
       }
       Multiply<T>(env, 1, engine.matrix().Transposed(), side.padded(), false, work.padded());
       SolveInPlace<T>(env, Triangle::kUpper, false, engine.r(), work.padded());
-      CopyResult<T>(a, index, work.view(), MatrixAt<T>(x, index));
+      CopyResult<T>(env, a, index, work.view(), MatrixAt<T>(x, index));
     }
   });
 }
@@ -74,8 +74,8 @@ class LeastSquares {
 
   int64_t Run(const Operand& a, const Operand& b, double tolerance, int64_t index,
               const Matrix<T>& x) {
-    CopyFinite<T>(a, index, engine_.matrix());
-    CopyFinite<T>(b, index, side_.view());
+    CopyFinite<T>(env_, a, index, engine_.matrix());
+    CopyFinite<T>(env_, b, index, side_.view());
     int32_t* const permutation = permutation_.template As<int32_t>();
     const int64_t rank = engine_.RunPivoted(tolerance, permutation);
     const Matrix<T> projected = Rows(projected_, rank), solution = solution_.padded();
@@ -99,7 +99,7 @@ class LeastSquares {
       CopyMatrix<T>(solution_.view().Block(j, 0, 1, columns_),
                     x.Block(permutation[j], 0, 1, columns_));
     }
-    CopyResult<T>(a, index, x, x);
+    CopyResult<T>(env_, a, index, x, x);
     return rank;
   }
 
@@ -131,8 +131,9 @@ void RunLstsq(const Env& env, const Operand& a, const Operand& b, double toleran
 }  // namespace
 
 template <typename T>
-void CopyTriangle(const Operand& t, int64_t index, const TriangleOptions& options, Matrix<T> out) {
-  CopyFinite<T>(t, index, out);
+void CopyTriangle(const Env& env, const Operand& t, int64_t index, const TriangleOptions& options,
+                  Matrix<T> out) {
+  CopyFinite<T>(env, t, index, out);
   for (int64_t i = 0; i < out.rows && !options.unit_diagonal; ++i) {
     if (out(i, i) == 0) {
       Fail(ErrorKind::kInvalidArgument, "{}: {} is singular: its diagonal is 0 at row {}",
@@ -142,19 +143,20 @@ void CopyTriangle(const Operand& t, int64_t index, const TriangleOptions& option
 }
 
 template <typename T>
-void CopyResult(const Operand& a, int64_t index, std::type_identity_t<Matrix<const T>> x,
-                std::type_identity_t<Matrix<T>> out) {
+void CopyResult(const Env& env, const Operand& a, int64_t index,
+                std::type_identity_t<Matrix<const T>> x, std::type_identity_t<Matrix<T>> out) {
   if (x.data != out.data) CopyMatrix<T>(x, out);
   for (int64_t i = 0; i < out.rows; ++i) {
-    if (AllFinite(out.Row(i), out.columns)) continue;
+    if (env.linalg<T>().all_finite(out.Row(i), out.columns)) continue;
     Fail(ErrorKind::kNumeric, "{}: the solution for {} has an element too large for {} in row {}",
          a.function, MatrixName(a, index), DTypeName(a.tensor.dtype()), i);
   }
 }
 
 #define TERN_INSTANTIATE(T)                                                                  \
-  template void CopyTriangle<T>(const Operand&, int64_t, const TriangleOptions&, Matrix<T>); \
-  template void CopyResult<T>(const Operand&, int64_t, Matrix<const T>, Matrix<T>);
+  template void CopyTriangle<T>(const Env&, const Operand&, int64_t, const TriangleOptions&, \
+                                Matrix<T>);                                                  \
+  template void CopyResult<T>(const Env&, const Operand&, int64_t, Matrix<const T>, Matrix<T>);
 TERN_INSTANTIATE(float)
 TERN_INSTANTIATE(double)
 #undef TERN_INSTANTIATE

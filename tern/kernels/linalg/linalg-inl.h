@@ -4,6 +4,7 @@
 
 #include "tern/kernels/gemm/product-inl.h"
 #include "tern/kernels/linalg/gram_schmidt-inl.h"
+#include "tern/kernels/linalg/transpose-inl.h"
 #include "tern/kernels/linalg/triangle-inl.h"
 
 TERN_BEGIN_TARGET
@@ -15,6 +16,9 @@ constexpr LinalgKernels<T> kLinalg = {
     .gram_schmidt = GramSchmidt<T>,
     .cholesky = CholeskyBlock<T>,
     .solve = SolveBlock<T>,
+    .transpose = Transpose<T>,
+    .all_finite = FiniteElements<T>,
+    .all_close = AllClose<T>,
 };
 
 TERN_END_TARGET

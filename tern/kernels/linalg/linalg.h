@@ -40,6 +40,13 @@ struct LinalgKernels {
   // from its other end. Rows of x aligned to 64 bytes, width a multiple of 16.
   void (*solve)(StridedMatrix<T> t, bool unit, T* x, int64_t x_stride, int64_t n,
                 int64_t width) noexcept;
+  // out [columns, rows] = in [rows, columns]^T, rows contiguous; they must not overlap.
+  void (*transpose)(const T* in, int64_t in_stride, T* out, int64_t out_stride, int64_t rows,
+                    int64_t columns) noexcept;
+  // Whether none of n elements is NaN or infinity.
+  bool (*all_finite)(const T* x, int64_t n) noexcept;
+  // Whether |x[i] - y[i]| <= bound * bounds[i] for all i < n.
+  bool (*all_close)(const T* x, const T* y, T bound, const T* bounds, int64_t n) noexcept;
 };
 
 }  // namespace tern::kernels

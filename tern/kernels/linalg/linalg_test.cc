@@ -130,6 +130,37 @@ TYPED_TEST(LinalgKernelTest, FactorsAndSolves) {
   });
 }
 
+TYPED_TEST(LinalgKernelTest, TransposesAndScans) {
+  using T = TypeParam;
+  this->ForTargets([&](const KernelTable& table) {
+    const auto& kernels = this->Of(table);
+    for (int round = 0; round < 20; ++round) {
+      const int64_t rows = 1 + this->Below(70), columns = 1 + this->Below(70);
+      const int64_t in_stride = columns + this->Below(3), out_stride = rows + this->Below(3);
+      std::vector<T> in = this->Digits(rows * in_stride), out = this->Digits(columns * out_stride);
+      std::vector<T> expected = out;
+      for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t j = 0; j < columns; ++j) expected[j * out_stride + i] = in[i * in_stride + j];
+      }
+      kernels.transpose(in.data(), in_stride, out.data(), out_stride, rows, columns);
+      ASSERT_EQ(expected, out) << rows << " x " << columns;
+
+      const int64_t place = this->Below(columns);
+      const std::vector<T> bounds(static_cast<size_t>(columns), T(0.5));
+      std::vector<T> other(in.begin(), in.begin() + columns);
+      ASSERT_TRUE(kernels.all_finite(in.data(), columns));
+      ASSERT_TRUE(kernels.all_close(in.data(), other.data(), T(2), bounds.data(), columns));
+      other[place] += round % 2 == 0 ? T(1) : T(-1);
+      ASSERT_TRUE(kernels.all_close(in.data(), other.data(), T(2), bounds.data(), columns));
+      ASSERT_FALSE(kernels.all_close(in.data(), other.data(), T(1.9), bounds.data(), columns));
+      constexpr T kBad[] = {std::numeric_limits<T>::infinity(), -std::numeric_limits<T>::infinity(),
+                            std::numeric_limits<T>::quiet_NaN()};
+      in[place] = kBad[round % 3];
+      ASSERT_FALSE(kernels.all_finite(in.data(), columns));
+    }
+  });
+}
+
 // Unit columns that are orthogonal, and w = q r. Dependent columns become zeros.
 TYPED_TEST(LinalgKernelTest, GramSchmidtOfPanels) {
   using T = TypeParam;

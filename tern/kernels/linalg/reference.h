@@ -84,12 +84,36 @@ void SolveBlock(StridedMatrix<T> t, bool unit, T* x, int64_t x_stride, int64_t n
 }
 
 template <typename T>
+void Transpose(const T* in, int64_t in_stride, T* out, int64_t out_stride, int64_t rows,
+               int64_t columns) noexcept {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) out[j * out_stride + i] = in[i * in_stride + j];
+  }
+}
+
+template <typename T>
+bool FiniteElements(const T* x, int64_t n) noexcept {
+  return std::all_of(x, x + n, [](T value) { return std::isfinite(value); });
+}
+
+template <typename T>
+bool AllClose(const T* x, const T* y, T bound, const T* bounds, int64_t n) noexcept {
+  for (int64_t i = 0; i < n; ++i) {
+    if (!(std::abs(x[i] - y[i]) <= bound * bounds[i])) return false;
+  }
+  return true;
+}
+
+template <typename T>
 constexpr LinalgKernels<T> kLinalg = {
     .product = ScaledProduct<T>,
     .direct_product = DirectProduct<T>,
     .gram_schmidt = GramSchmidt<T>,
     .cholesky = CholeskyBlock<T>,
     .solve = SolveBlock<T>,
+    .transpose = Transpose<T>,
+    .all_finite = FiniteElements<T>,
+    .all_close = AllClose<T>,
 };
 
 }  // namespace tern::kernels::reference
