@@ -73,6 +73,10 @@ void CopyMatrix(std::type_identity_t<Matrix<const T>> in, Matrix<T> out) {
   // Squares of 16 x 16 use whole cache lines of both sides.
   constexpr int64_t kSquare = 16;
   if (in.column_stride == 1 && out.column_stride == 1) {
+    if (in.row_stride == in.columns && out.row_stride == in.columns) {
+      std::copy_n(in.data, in.rows * in.columns, out.data);
+      return;
+    }
     for (int64_t i = 0; i < in.rows; ++i) std::copy_n(in.Row(i), in.columns, out.Row(i));
     return;
   }

@@ -60,7 +60,8 @@ TYPED_TEST(QrTest, RandomAndGraded) {
     Values a = round % 2 == 0 ? testing::RandomMatrix(this->random_, m, n)
                               : testing::GradedMatrix(this->random_, m, n, digits, round % 4 == 1);
     const int32_t rank = this->CheckQr(a, m, n);
-    if (round % 4 != 1) {
+    // A random square matrix may have a last column of which nearly nothing is left.
+    if (round % 4 != 1 && m >= n + 3) {
       EXPECT_EQ(rank, std::min(m, n)) << m << " x " << n << ", seed " << this->seed_;
     }
     if (this->HasFailure()) return;

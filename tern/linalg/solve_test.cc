@@ -84,7 +84,9 @@ TYPED_TEST(SolveTest, SquareSystems) {
   for (int round = 0; round < testing::Rounds(200); ++round) {
     const auto [n, columns] = testing::RandomShape(&this->random_, 150);
     SCOPED_TRACE(::testing::Message() << n << ", " << columns << " columns, seed " << this->seed_);
-    const Tensor a = this->Make(testing::RandomMatrix(this->random_, n, n), {n, n});
+    Values values = testing::RandomMatrix(this->random_, n, n);
+    for (int64_t i = 0; i < n; ++i) values[i * (n + 1)] += 3 * std::sqrt(static_cast<double>(n));
+    const Tensor a = this->Make(values, {n, n});
     const Tensor b = this->Make(testing::RandomMatrix(this->random_, n, columns), {n, columns});
     const Tensor x = Solve(*this->ctx_, a, b);
     EXPECT_LE(this->BackwardError(MatrixAt<TypeParam>(a, 0), MatrixAt<TypeParam>(x, 0),

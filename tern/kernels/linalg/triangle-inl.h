@@ -19,19 +19,25 @@ struct GroupTriangle {
   T inverse[kRows];
 };
 
-// r^T r of the kRows x kRows block at a. Returns kRows, or the row whose pivot is not positive.
+// r^T r of the kRows x kRows block at a. Returns kRows, or the row whose pivot is not positive. The
+// pivots are found as in L D L^T, so that no square root lies on the way from one to the next.
 template <int kRows, typename T>
 HWY_INLINE int FactorGroup(const T* a, int64_t stride, GroupTriangle<kRows, T>* out) {
+  T quotient[kRows][kRows];  // a row over its pivot
   for (int i = 0; i < kRows; ++i) {
-    T rest[kRows];
     for (int j = i; j < kRows; ++j) {
-      rest[j] = a[i * stride + j];
-      for (int k = 0; k < i; ++k) rest[j] -= out->r[k][i] * out->r[k][j];
+      T rest = a[i * stride + j];
+      for (int k = 0; k < i; ++k) rest -= quotient[k][i] * out->r[k][j];
+      out->r[i][j] = rest;
     }
-    if (!(rest[i] > 0)) return i;
-    out->r[i][i] = std::sqrt(rest[i]);
+    if (!(out->r[i][i] > 0)) return i;
+    const T inverse = 1 / out->r[i][i];
+    for (int j = i + 1; j < kRows; ++j) quotient[i][j] = out->r[i][j] * inverse;
+  }
+  for (int i = 0; i < kRows; ++i) {
+    out->r[i][i] = std::sqrt(out->r[i][i]);
     out->inverse[i] = 1 / out->r[i][i];
-    for (int j = i + 1; j < kRows; ++j) out->r[i][j] = rest[j] * out->inverse[i];
+    for (int j = i + 1; j < kRows; ++j) out->r[i][j] *= out->inverse[i];
   }
   return kRows;
 }
