@@ -31,14 +31,18 @@ struct LoadOptions {
   bool keep_masters = false;  // for training; else they are packed tensor by tensor
   // Becomes ModelConfig::float_dtype: what floats are rounded to before each use.
   DType float_dtype = DType::kF32;
+  // How the codes of I2_S tensors lie, a TritBlock: i2_s, i2_s_64 or i2_s_rows. Empty: as the file
+  // says, or as the published files have it, i2_s.
+  std::string i2_s_layout = {};
 };
 
 struct LoadedModel {
   std::unique_ptr<Model> model;
-  std::optional<Tokenizer> tokenizer;  // if the directory has a tokenizer.json
+  std::optional<Tokenizer> tokenizer;  // if the directory has a tokenizer.json, or the file one
   std::string path;
 };
 
+// `path` is a directory or a GGUF file (gguf_model.h).
 // Throws an Error that names file, tensor or key for whatever is missing, contradictory, of the
 // wrong shape or type, or not finite, and for a tokenizer that has more tokens than the model.
 LoadedModel LoadModel(Context& ctx, const std::string& path, const LoadOptions& options = {});

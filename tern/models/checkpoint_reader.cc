@@ -9,8 +9,11 @@
 #include "tern/base/check.h"
 #include "tern/base/error.h"
 #include "tern/base/float16.h"
+#include "tern/io/gguf.h"
 #include "tern/io/tensor_directory.h"
 #include "tern/models/checkpoint.h"
+#include "tern/models/gguf_model.h"
+#include "tern/models/read_floats.h"
 #include "tern/ops/ops.h"
 #include "tern/ops/transformer.h"
 #include "tern/pack/formats/hf_u8.h"
@@ -23,75 +26,6 @@ using nn::BitLinear;
 using nn::Weight;
 
 bool IsFinite(float value) { return value - value == 0.0f; }
-
-float ToF32(float value) { return value; }
-
-bool IsNarrow(const TensorInfo& info) {
-  return info.dtype == DType::kBF16 || info.dtype == DType::kF16;
-}
-
-template <typename Stored>
-Stored StoredElement(const TensorInfo& info, int64_t i) {
-  Stored stored;  // the file aligns nothing
-  std::memcpy(&stored, info.bytes.data() + i * static_cast<int64_t>(sizeof(Stored)),
-              sizeof(stored));
-  return stored;
-}
-
-// Calls take(index, value) with the elements begin .. end - 1 of a float tensor, as they are stored
-// and in order. One that is not finite is an Error: looked for in a loop without an exit, which
-// becomes vectors.
-template <typename Stored, typename Take>
-void ForElements(const TensorInfo& info, int64_t begin, int64_t end, const Take& take) {
-  bool finite = true;
-  for (int64_t i = begin; i < end; ++i) finite &= IsFinite(ToF32(StoredElement<Stored>(info, i)));
-  for (int64_t i = begin; i < end && !finite; ++i) {
-    const float value = ToF32(StoredElement<Stored>(info, i));
-    if (!IsFinite(value)) {
-      Fail(ErrorKind::kNumeric, "{}: tensor {}: element {} is {}; weights must be finite",
-           info.file, Quoted(info.name), i, value);
-    }
-  }
-  for (int64_t i = begin; i < end; ++i) take(i, StoredElement<Stored>(info, i));
-}
-
-// The same for all of them, piece by piece.
-template <typename Stored, typename Take>
-void ForEachElement(Context& ctx, const TensorInfo& info, const Take& take) {
-  constexpr int64_t kPiece = 4096;
-  ctx.threads().ParallelFor(info.element_count, 16 * kPiece, [&](int64_t begin, int64_t end) {
-    for (; begin < end; begin += kPiece) {
-      ForElements<Stored>(info, begin, std::min(begin + kPiece, end), take);
-    }
-  });
-}
-
-// The elements in f32, or as they are stored where out is of that type.
-void ReadFloats(Context& ctx, const TensorInfo& info, DType out_type, void* out) {
-  const auto read = [&]<typename Stored>(Stored) {
-    if (out_type == info.dtype) {
-      auto* same = static_cast<Stored*>(out);
-      ForEachElement<Stored>(ctx, info, [&](int64_t i, Stored value) { same[i] = value; });
-    } else {
-      TERN_CHECK(out_type == DType::kF32);
-      auto* wide = static_cast<float*>(out);
-      ForEachElement<Stored>(ctx, info, [&](int64_t i, Stored value) { wide[i] = ToF32(value); });
-    }
-  };
-  switch (RequireDType(info)) {
-    case DType::kF32:
-      return read(float{});
-    case DType::kBF16:
-      return read(BF16{});
-    case DType::kF16:
-      return read(F16{});
-    default:
-      Fail(ErrorKind::kInvalidFile,
-           "{}: tensor {} is {} where a float is needed (F32, BF16 or F16); does config.json's "
-           "quantization_config fit these weights?",
-           info.file, Quoted(info.name), info.type_name);
-  }
-}
 
 // A model's tensors out of mapped files.
 class CheckpointSource final : public WeightSource {
@@ -310,6 +244,7 @@ class CheckpointSource final : public WeightSource {
 }  // namespace
 
 LoadedModel LoadModel(Context& ctx, const std::string& path, const LoadOptions& options) {
+  if (IsGgufFile(path)) return LoadGgufModel(ctx, path, options);
   ModelConfig config = ReadModelConfig(path + "/config.json");
   config.float_dtype = options.float_dtype;
   LoadedModel loaded = {.model = nullptr, .tokenizer = {}, .path = path};

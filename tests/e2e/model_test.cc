@@ -346,5 +346,30 @@ TEST(Refusals, OfAFullDisk) {
   EXPECT_EQ(::umount(disk.c_str()), 0);
 }
 
+// One model as a directory and as GGUF files: the same logits, the same text, the same tokens.
+TEST(Gguf, IsConvertedBothWays) {
+  const TestDirectory directory;
+  const std::string file = directory.File("m.gguf"), back = directory.File("back");
+  const std::vector<std::string> exact = {"convert", "tern-stories", file, "--embeddings", "f32"};
+  nlohmann::json json = SucceedsWithJson(exact);
+  EXPECT_EQ(json["type"], "i2_s");
+  EXPECT_EQ(json["equal"], true);
+  EXPECT_TRUE(json["rounded"].empty());
+  const std::vector<std::string> ids = {"--ids", "1,2,3", "--greedy", "4"};
+  const auto logits = [&](const std::string& model) {
+    std::vector<std::string> arguments = {"logits", model};
+    arguments.insert(arguments.end(), ids.begin(), ids.end());
+    return SucceedsWithJson(arguments);
+  };
+  EXPECT_EQ(logits(file), logits("tern-stories"));
+  EXPECT_EQ(SucceedsWithJson({"convert", file, back})["equal"], true);
+  EXPECT_EQ(logits(back), logits("tern-stories"));
+  EXPECT_EQ(Succeeds({"tokenize", file, "--text", "Once upon"}).out,
+            Succeeds({"tokenize", "tern-stories", "--text", "Once upon"}).out);
+  Refuses(1, exact, {file, "exists"});
+  json = SucceedsWithJson({"convert", file, file + "8", "--type", "tq1_0", "--embeddings", "q8_0"});
+  EXPECT_EQ(json["rounded"].size(), 43u);  // 42 scales and the embeddings
+}
+
 }  // namespace
 }  // namespace tern::e2e

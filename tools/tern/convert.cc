@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // tern convert: a model from one form to another, with the same logits.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <map>
@@ -9,6 +8,7 @@
 #include <system_error>
 
 #include "tern/base/error.h"
+#include "tern/models/gguf_model.h"
 #include "tools/tern/command.h"
 #include "tools/tern/load.h"
 #include "tools/tern/model_path.h"
@@ -17,20 +17,24 @@ namespace tern::cli {
 namespace {
 
 constexpr const char* kText =
-    "Writes the model IN to the new directory OUT. Types:\n"
+    "Writes the model IN to the new directory or GGUF file OUT. Types:\n"
     "  hf-packed     ternary weights as four trits a byte (Hugging Face's bitnet, offline): an\n"
     "                eighth of bf16, and what running needs\n"
     "  hf-bitlinear  the same, with scales that divide: the older form, from before autobitlinear\n"
     "  hf-floats     floats that are ternary already; holds scales by row and group too\n"
     "  hf-masters    the float weights that the trits are made from, where IN has them: for\n"
     "                training on\n"
+    "  i2_s, tq1_0, tq2_0  a GGUF file for llama.cpp, ik_llama.cpp and bitnet.cpp: 2 bits a trit\n"
+    "                (2-bit codes with one scale a matrix), 1.69 and 2.06 bits (a scale for 256)\n"
     "Trits never change. Afterwards OUT is loaded and its logits are compared with IN's: equal\n"
     "bits, unless tensors had to be rounded, which are named.";
 constexpr const char* kExamples =
     "  tern convert my-model my-model-packed\n"
     "  tern convert my-model small --float bf16\n"
     "  tern convert falcon-prequantized packed --weights masters\n"
-    "  tern convert my-model copy --type hf-masters";
+    "  tern convert my-model copy --type hf-masters\n"
+    "  tern convert my-model my-model.gguf --embeddings q6_k\n"
+    "  tern convert from-arm.gguf right.gguf --i2s-layout i2_s_64";
 
 const std::map<std::string, CheckpointForm> kTypes = {
     {"hf-packed", CheckpointForm::kPacked},
@@ -40,11 +44,19 @@ const std::map<std::string, CheckpointForm> kTypes = {
 const std::map<std::string, DType> kFloats = {
     {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}};
 
+// Of GGUF files: names of TritBlock and of FloatBlock or GgmlType.
+const std::set<std::string> kGgufTypes = {"i2_s", "tq1_0", "tq2_0"};
+const std::set<std::string> kLayouts = {"i2_s", "i2_s_64", "i2_s_rows"};
+const std::map<std::string, std::string> kEmbeddings = {
+    {"f32", "F32"}, {"f16", "F16"}, {"bf16", "BF16"}, {"q8_0", "Q8_0"}, {"q6_k", "Q6_K"}};
+
 struct Options : CommonOptions {
   std::string in;
   FloatWeights weights = FloatWeights::kByFamily;
   std::string out;
-  std::string type = "hf-packed";
+  std::string type;
+  std::string embeddings = "f16";
+  std::string i2s_layout;
   std::string float_type;
   uint64_t max_shard_bytes = SaveOptions().max_shard_bytes;
   bool force = false;
@@ -68,30 +80,63 @@ void CheckReplaceable(const std::string& in, const std::string& directory) {
   }
 }
 
-// Writes OUT and gives the hash of IN's logits.
-uint64_t Write(Context& ctx, const Options& options, SaveReport* report) {
-  if (options.force) CheckReplaceable(options.in, options.out);
-  SaveOptions save;
-  save.form = kTypes.at(options.type);
-  if (!options.float_type.empty()) save.float_dtype = kFloats.at(options.float_type);
-  save.max_shard_bytes = options.max_shard_bytes;
-  save.replace = options.force;
-  LoadOptions load;
-  load.weights = options.weights;
-  load.keep_masters = save.form == CheckpointForm::kMasters;
-  const LoadedModel in = Load(ctx, options.in, load);
-  if (save.form == CheckpointForm::kPacked &&
-      in.model->config().weights != nn::WeightKind::kTernary) {
-    Fail(ErrorKind::kInvalidArgument,
-         "{}: has plain float weights, which do not pack; copy it with --type hf-masters",
-         options.in);
-  }
-  save.tokenizer = in.tokenizer ? &*in.tokenizer : nullptr;
-  *report = SaveModel(ctx, *in.model, options.out, save);
-  return LogitsHash(ctx, *in.model, ProbeIds(in.model->config()));
+std::string TypeOf(const Options& options) {
+  if (!options.type.empty()) return options.type;
+  return options.out.ends_with(".gguf") ? "i2_s" : "hf-packed";
 }
 
-int64_t DirectoryBytes(const std::string& path) {
+struct Written {
+  uint64_t hash = 0;                 // of IN's logits
+  std::vector<std::string> rounded;  // what OUT does not hold exactly
+};
+
+std::vector<std::string> WriteGguf(Context& ctx, const Options& options, const LoadedModel& in) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(in.path, options.out, ignored)) {
+    Fail(ErrorKind::kInvalidArgument, "{}: is IN itself; name another file", options.out);
+  }
+  return SaveGguf(ctx, *in.model, options.out,
+                  {.trits = TypeOf(options),
+                   .floats = kEmbeddings.at(options.embeddings),
+                   .tokenizer = in.tokenizer ? &*in.tokenizer : nullptr,
+                   .replace = options.force});
+}
+
+Written Write(Context& ctx, const Options& options) {
+  const std::string type = TypeOf(options);
+  const bool gguf = kGgufTypes.contains(type);
+  if (options.force && !gguf) CheckReplaceable(options.in, options.out);
+  LoadOptions load;
+  load.weights = options.weights;
+  load.keep_masters = type == "hf-masters";
+  load.i2_s_layout = options.i2s_layout;
+  const LoadedModel in = Load(ctx, options.in, load);
+  Written written;
+  if (gguf) {
+    written.rounded = WriteGguf(ctx, options, in);
+  } else {
+    SaveOptions save;
+    save.form = kTypes.at(type);
+    if (!options.float_type.empty()) save.float_dtype = kFloats.at(options.float_type);
+    save.max_shard_bytes = options.max_shard_bytes;
+    save.replace = options.force;
+    if (save.form == CheckpointForm::kPacked &&
+        in.model->config().weights != nn::WeightKind::kTernary) {
+      Fail(ErrorKind::kInvalidArgument,
+           "{}: has plain float weights, which do not pack; copy it with --type hf-masters",
+           options.in);
+    }
+    save.tokenizer = in.tokenizer ? &*in.tokenizer : nullptr;
+    written.rounded = SaveModel(ctx, *in.model, options.out, save).rounded;
+  }
+  written.hash = LogitsHash(ctx, *in.model, ProbeIds(in.model->config()));
+  return written;
+}
+
+int64_t BytesAt(const std::string& path) {
+  if (!std::filesystem::is_directory(path)) {
+    return static_cast<int64_t>(std::filesystem::file_size(path));
+  }
   int64_t bytes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(path)) {
     if (entry.is_regular_file()) bytes += static_cast<int64_t>(entry.file_size());
@@ -99,34 +144,37 @@ int64_t DirectoryBytes(const std::string& path) {
   return bytes;
 }
 
-int Run(const Options& options) {
-  const std::unique_ptr<Context> ctx = MakeContext(options);
-  SaveReport report;
-  const uint64_t before = Write(*ctx, options, &report);
-  const LoadedModel out = LoadModel(*ctx, options.out);
-  const uint64_t after = LogitsHash(*ctx, *out.model, ProbeIds(out.model->config()));
-  if (before != after && report.rounded.empty()) {
-    Fail(ErrorKind::kNumeric, "{}: its logits (hash {}) are not those of {} (hash {})", options.out,
-         HashText(after), options.in, HashText(before));
-  }
-  const int64_t bytes = DirectoryBytes(options.out);
+void PrintWritten(const Options& options, const Written& written, uint64_t after) {
+  const bool equal = written.hash == after;
+  const int64_t bytes = BytesAt(options.out);
   if (options.json) {
     PrintJson({{"in", options.in},
                {"out", options.out},
-               {"type", options.type},
+               {"type", TypeOf(options)},
                {"bytes", bytes},
-               {"hash_in", HashText(before)},
+               {"hash_in", HashText(written.hash)},
                {"hash_out", HashText(after)},
-               {"equal", before == after},
-               {"rounded", report.rounded}});
-    return 0;
+               {"equal", equal},
+               {"rounded", written.rounded}});
+    return;
   }
-  Print(fmt::format("{}: {}, {}\n", options.out, BytesText(static_cast<double>(bytes)),
-                    before == after ? "logits equal bit for bit (hash " + HashText(after) + ")"
-                                    : "logits changed"));
-  if (!report.rounded.empty()) {
-    Print(fmt::format("rounded: {}\n", fmt::join(report.rounded, ", ")));
+  Print(fmt::format(
+      "{}: {}, {}\n", options.out, BytesText(static_cast<double>(bytes)),
+      equal ? "logits equal bit for bit (hash " + HashText(after) + ")"
+            : fmt::format("logits changed: {} tensors were rounded", written.rounded.size())));
+  for (const std::string& name : written.rounded) Print("  rounded: " + name + "\n");
+}
+
+int Run(const Options& options) {
+  const std::unique_ptr<Context> ctx = MakeContext(options);
+  const Written written = Write(*ctx, options);
+  const LoadedModel out = LoadModel(*ctx, options.out);
+  const uint64_t after = LogitsHash(*ctx, *out.model, ProbeIds(out.model->config()));
+  if (written.hash != after && written.rounded.empty()) {
+    Fail(ErrorKind::kNumeric, "{}: its logits (hash {}) are not those of {} (hash {})", options.out,
+         HashText(after), options.in, HashText(written.hash));
   }
+  PrintWritten(options, written, after);
   return 0;
 }
 
@@ -147,10 +195,31 @@ void AddConvert(CLI::App& app, Runner* run) {
   command->add_option("IN", options->in, "A model, as for the other commands")
       ->required()
       ->type_name("");
-  command->add_option("OUT", options->out, "The directory to write")->required()->type_name("");
-  command->add_option("--type", options->type, "hf-packed, hf-bitlinear, hf-floats or hf-masters")
-      ->check(CLI::IsMember(Names(kTypes)).description(""))
+  command->add_option("OUT", options->out, "The directory or GGUF file to write")
+      ->required()
+      ->type_name("");
+  std::vector<std::string> types = Names(kTypes);
+  types.insert(types.end(), kGgufTypes.begin(), kGgufTypes.end());
+  command
+      ->add_option("--type", options->type,
+                   "hf-packed, hf-bitlinear, hf-floats, hf-masters, i2_s, tq1_0 or\n"
+                   "tq2_0 (default: i2_s for a name that ends in .gguf, else\n"
+                   "hf-packed)")
+      ->check(CLI::IsMember(types).description(""))
+      ->type_name("NAME");
+  command
+      ->add_option("--embeddings", options->embeddings,
+                   "Type of embeddings and head in a GGUF file: f32, f16, bf16,\n"
+                   "q8_0 or q6_k")
+      ->check(CLI::IsMember(Names(kEmbeddings)).description(""))
       ->capture_default_str()
+      ->type_name("TYPE");
+  command
+      ->add_option("--i2s-layout", options->i2s_layout,
+                   "How the codes of IN's I2_S tensors lie, which the file does not\n"
+                   "tell: i2_s (x86, the published files), i2_s_64 (written on ARM)\n"
+                   "or i2_s_rows (without ACT_PARALLEL)")
+      ->check(CLI::IsMember(kLayouts).description(""))
       ->type_name("NAME");
   command
       ->add_option("--float", options->float_type,

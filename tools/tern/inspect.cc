@@ -204,7 +204,7 @@ void PrintConfig(const Contents& contents) {
   const nlohmann::ordered_json& config = *contents.config;
   if (contents.format == std::string_view("GGUF")) {
     for (const auto& item : config.items()) {
-      Print(fmt::format("{:<44}{}\n", Escaped(item.key()), ValueText(item.value())));
+      Print(fmt::format("{:<44} {}\n", Escaped(item.key()), ValueText(item.value())));
     }
     return;
   }

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "tern/base/error.h"
+#include "tern/io/gguf.h"
 #include "tern/models/logits_hash.h"
 #include "tools/tern/model_path.h"
 
@@ -17,9 +18,9 @@ namespace tern::cli {
 LoadedModel Load(Context& ctx, const std::string& model, const LoadOptions& options) {
   const std::string path = ResolveModel(model);
   std::error_code ignored;
-  if (!std::filesystem::is_directory(path, ignored)) {
+  if (!std::filesystem::is_directory(path, ignored) && !IsGgufFile(path)) {
     Fail(ErrorKind::kUnsupported,
-         "{}: is not a directory; MODEL is one with config.json and safetensors files", path);
+         "{}: is neither a directory with config.json and safetensors files nor a GGUF file", path);
   }
   return LoadModel(ctx, path, options);
 }

@@ -5,7 +5,9 @@
 
 #include <cstdio>
 
+#include "tern/base/error.h"
 #include "tern/base/read_file.h"
+#include "tern/models/gguf_model.h"
 #include "tern/text/tokenizer.h"
 #include "tools/tern/command.h"
 #include "tools/tern/model_path.h"
@@ -59,8 +61,16 @@ int Decode(const Options& options, const Tokenizer& tokenizer) {
   return 0;
 }
 
+Tokenizer LoadTokenizer(const std::string& model) {
+  const std::string path = ResolveTokenizer(model);
+  if (!IsGgufFile(path)) return Tokenizer::FromFile(path);
+  std::optional<Tokenizer> tokenizer = ReadGgufTokenizer(GgufFile(path).metadata());
+  if (!tokenizer) Fail(ErrorKind::kIo, "{}: the file holds no tokenizer", path);
+  return std::move(*tokenizer);
+}
+
 int Run(const Options& options) {
-  const Tokenizer tokenizer = Tokenizer::FromFile(ResolveTokenizer(options.model));
+  const Tokenizer tokenizer = LoadTokenizer(options.model);
   if (options.decode_option->count() > 0) return Decode(options, tokenizer);
   const std::string text = InputText(options);
   EncodeOptions encode;

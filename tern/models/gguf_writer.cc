@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+#include "tern/io/gguf_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "tern/base/check.h"
+#include "tern/base/error.h"
+#include "tern/base/float16.h"
+#include "tern/io/json_file.h"
+#include "tern/models/gguf_model.h"
+#include "tern/models/gguf_names.h"
+#include "tern/ops/ops.h"
+#include "tern/ops/transformer.h"
+#include "tern/pack/float_blocks.h"
+#include "tern/pack/trit_blocks.h"
+#include "tern/text/gguf_vocabulary.h"
+#include "tern/text/tokenizer_json.h"
+
+namespace tern {
+namespace {
+
+const GgufArchitecture& ArchitectureOf(const ModelConfig& config) {
+  for (const GgufArchitecture& architecture : GgufArchitectures()) {
+    if (architecture.family == config.family && architecture.activation == config.activation) {
+      return architecture;
+    }
+  }
+  Fail(ErrorKind::kUnsupported,
+       "GGUF has no architecture for {} with this activation; write a Hugging Face directory",
+       Quoted(config.family));
+}
+
+uint32_t FileType(std::string_view trits) {
+  return trits == "tq1_0" ? 36 : trits == "tq2_0" ? 37 : 40;
+}
+
+std::span<const std::byte> AsBytes(const Tensor& tensor) {
+  return {static_cast<const std::byte*>(tensor.raw()), tensor.bytes()};
+}
+
+class Saver {
+ public:
+  Saver(Context& ctx, const Model& model, const GgufOptions& options)
+      : ctx_(ctx),
+        config_(model.config()),
+        options_(options),
+        architecture_(ArchitectureOf(model.config())),
+        weights_(model.NamedWeights()),
+        block_(FindTritBlock(options.trits)),
+        trit_type_(block_ != nullptr ? FindGgmlType(block_->type) : nullptr),
+        float_type_(FindGgmlType(options.floats)) {
+    TERN_CHECK(block_ != nullptr && block_->encode != nullptr && float_type_ != nullptr);
+  }
+
+  std::vector<std::string> Save(const std::string& path) {
+    AddConfig();
+    if (options_.tokenizer != nullptr) {
+      AddTokenizer(*options_.tokenizer);
+    } else {
+      header_.AddString("tokenizer.ggml.model", "no_vocab");
+    }
+    for (const NamedWeight& weight : weights_) Declare(weight);
+    GgufWriter writer(path, header_);
+    for (const NamedWeight& weight : weights_) Write(weight, &writer);
+    writer.Commit();
+    return std::move(rounded_);
+  }
+
+ private:
+  std::string Key(std::string_view name) const {
+    return fmt::format("{}.{}", architecture_.name, name);
+  }
+
+  void AddConfig() {
+    const auto add = [&](std::string_view name, int64_t value) {
+      header_.AddU32(Key(name), static_cast<uint32_t>(value));
+    };
+    header_.AddString("general.architecture", architecture_.name);
+    header_.AddU32("general.file_type", FileType(options_.trits));
+    header_.AddU32("general.quantization_version", 2);
+    if (options_.trits == "i2_s") header_.AddString("tern.i2_s.layout", options_.trits);
+    add("vocab_size", config_.vocab_size);
+    add("context_length", config_.max_positions);
+    add("embedding_length", config_.hidden_size);
+    add("block_count", config_.layers);
+    add("feed_forward_length", config_.intermediate_size);
+    add("attention.head_count", config_.heads);
+    add("attention.head_count_kv", config_.kv_heads);
+    add("attention.key_length", config_.head_dim);
+    add("attention.value_length", config_.head_dim);
+    add("rope.dimension_count", config_.head_dim);
+    AddFloat("rope.freq_base", config_.rope_theta);
+    AddFloat("attention.layer_norm_rms_epsilon", config_.rms_norm_eps);
+    header_.AddString(Key("hidden_activation"),
+                      config_.activation == Activation::kRelu2 ? "relu2" : "silu");
+    AddId("bos", config_.bos);
+    AddId("padding", config_.pad);
+    if (!config_.eos.empty()) AddId("eos", config_.eos[0]);
+    if (config_.eos.size() > 1) AddId("eot", config_.eos[1]);
+  }
+
+  // Metadata are f32; what a decimal of few digits gives comes back.
+  void AddFloat(std::string_view name, double value) {
+    const auto single = static_cast<float>(value);
+    const std::string text = fmt::format("{}", single);
+    double back = 0;
+    std::from_chars(text.data(), text.data() + text.size(), back);
+    if (back != value) rounded_.push_back(fmt::format("{} ({} to f32)", name, value));
+    header_.AddF32(Key(name), single);
+  }
+
+  void AddId(std::string_view which, std::optional<int32_t> id) {
+    if (!id) return;
+    header_.AddU32(fmt::format("tokenizer.ggml.{}_token_id", which), static_cast<uint32_t>(*id));
+  }
+
+  void AddTokenizer(const Tokenizer& tokenizer) {
+    const std::string json = tokenizer.ToJson();
+    const TokenizerSpec spec = ReadTokenizerJson(json, "tokenizer.json");
+    std::vector<std::string> tokens, merges;
+    std::vector<int32_t> types(static_cast<size_t>(config_.vocab_size));
+    for (int64_t id = 0; id < config_.vocab_size; ++id) {
+      tokens.push_back(fmt::format("[PAD{}]", id));
+      types[static_cast<size_t>(id)] = static_cast<int32_t>(GgufTokenType::kUnused);
+    }
+    const auto set = [&](int32_t id, const std::string& text, GgufTokenType type) {
+      tokens[static_cast<size_t>(id)] = text;
+      types[static_cast<size_t>(id)] = static_cast<int32_t>(type);
+    };
+    for (const VocabEntry& entry : spec.vocab) {
+      set(entry.id, entry.spelling, GgufTokenType::kNormal);
+    }
+    for (const AddedToken& token : spec.added_tokens) {
+      set(token.id, token.content,
+          token.special ? GgufTokenType::kControl : GgufTokenType::kUserDefined);
+    }
+    for (const Merge& merge : spec.merges) {
+      merges.push_back(fmt::format("{} {}", tokens[static_cast<size_t>(merge.left)],
+                                   tokens[static_cast<size_t>(merge.right)]));
+    }
+    header_.AddString("tokenizer.ggml.model", "gpt2");
+    header_.AddString("tokenizer.ggml.pre",
+                      GgufPreTokenizerName(spec.pre_tokenizer).value_or("default"));
+    header_.AddStrings("tokenizer.ggml.tokens", tokens);
+    header_.AddI32s("tokenizer.ggml.token_type", types);
+    header_.AddStrings("tokenizer.ggml.merges", merges);
+    header_.AddBool("tokenizer.ggml.add_bos_token", StartsWithBos(spec.post_processor.single));
+    header_.AddString("tokenizer.huggingface.json", json);
+  }
+
+  bool StartsWithBos(const std::vector<TemplatePart>& parts) const {
+    return !parts.empty() && parts[0].ids.size() == 1 && config_.bos == parts[0].ids[0];
+  }
+
+  static bool IsLarge(const NamedWeight& weight) {
+    return weight.kind == ParameterKind::kEmbedding || weight.kind == ParameterKind::kMatrix;
+  }
+
+  const GgmlType& FloatTypeOf(const NamedWeight& weight) const {
+    return IsLarge(weight) ? *float_type_ : *FindGgmlType("F32");
+  }
+
+  void Declare(const NamedWeight& weight) {
+    const std::string name = GgufTensorName(weight.name);
+    if (weight.ternary == nullptr) {
+      const std::span<const int64_t> dims = weight.weight->value().shape().dims();
+      return header_.AddTensor(name, dims, FloatTypeOf(weight));
+    }
+    const TernaryAttrs attrs = weight.ternary->Detached().Ternary(ctx_).attrs;
+    if (attrs.k % block_->columns != 0) {
+      Fail(ErrorKind::kUnsupported,
+           "tensor {}: rows of {} are not whole blocks of {}, which {} needs; take another type",
+           Quoted(name), attrs.k, block_->columns, trit_type_->name);
+    }
+    const std::vector<int64_t> shape = {attrs.n, attrs.k};
+    header_.AddTensor(name, shape, *trit_type_);
+  }
+
+  void Write(const NamedWeight& weight, GgufWriter* writer) {
+    const std::string name = GgufTensorName(weight.name);
+    if (weight.ternary != nullptr) return WriteTrits(weight, name, writer);
+    const Tensor value = WithNeighbours(name, weight.weight->Detached().Get(ctx_));
+    const GgmlType& type = FloatTypeOf(weight);
+    if (type.dtype) {
+      const Tensor stored =
+          value.dtype() == *type.dtype ? value : ops::Cast(ctx_, value, *type.dtype);
+      if (stored.dtype() != DType::kF32 && !SameNumbers(value, stored)) NoteRounded(name, type);
+      return writer->Append(name, AsBytes(stored));
+    }
+    WriteBlocks(name, value, type, writer);
+  }
+
+  void WriteBlocks(const std::string& name, const Tensor& value, const GgmlType& type,
+                   GgufWriter* writer) {
+    const FloatBlock* block = FindFloatBlock(type.name);
+    TERN_CHECK(block != nullptr && block->encode != nullptr);
+    const Tensor wide = value.dtype() == DType::kF32 ? value : ops::Cast(ctx_, value, DType::kF32);
+    std::vector<uint8_t> bytes(static_cast<size_t>(block->bytes));
+    std::vector<float> back(static_cast<size_t>(block->elements));
+    bool same = true;
+    for (int64_t i = 0; i < wide.elements(); i += block->elements) {
+      const float* values = wide.data<float>() + i;
+      block->encode(values, bytes.data());
+      block->decode(bytes.data(), back.data());
+      same = same && std::equal(back.begin(), back.end(), values);
+      writer->Append(name, std::as_bytes(std::span(bytes)));
+    }
+    if (!same) NoteRounded(name, type);
+  }
+
+  bool SameNumbers(const Tensor& a, const Tensor& b) const {
+    const Tensor wide_a = ops::Cast(ctx_, a, DType::kF32), wide_b = ops::Cast(ctx_, b, DType::kF32);
+    return std::ranges::equal(wide_a.span<float>(), wide_b.span<float>());
+  }
+
+  void NoteRounded(const std::string& name, const GgmlType& type) {
+    rounded_.push_back(fmt::format("{} (to {})", name, type.name));
+  }
+
+  void WriteTrits(const NamedWeight& weight, const std::string& name, GgufWriter* writer) {
+    const TernaryWeight packed = weight.ternary->Detached().Ternary(ctx_);
+    if (packed.has_scales()) {
+      Fail(ErrorKind::kUnsupported,
+           "tensor {}: {} scales, of which {} is written with one; write a Hugging Face directory",
+           Quoted(name), packed.multiplier.elements(), trit_type_->name);
+    }
+    const float multiplier = packed.multiplier.item<float>();
+    const float scale = RoundTritScale(*block_, multiplier);
+    if (scale != multiplier) {
+      rounded_.push_back(fmt::format("{} (scale {} to f16)", name, multiplier));
+    }
+    const Tensor trits = WithNeighbours(name, ops::UnpackTernary(ctx_, packed));
+    const int64_t n = trits.dim(0), k = trits.dim(1);
+    const Tensor bytes = ctx_.Empty({*block_->Bytes(n, k)}, DType::kU8, MemoryTag::kWorkspace);
+    EncodeTritBlocks(*block_, trits.data<int8_t>(), n, k, scale, bytes.span<uint8_t>());
+    writer->Append(name, AsBytes(bytes));
+  }
+
+  // The way back of GgufSource::WithHalves.
+  Tensor WithNeighbours(const std::string& name, const Tensor& value) const {
+    const bool rotated =
+        name.find(".attn_q.") != std::string::npos || name.find(".attn_k.") != std::string::npos;
+    if (!architecture_.neighbours || !rotated) return value;
+    const Tensor out = ctx_.Empty(value.shape(), value.dtype(), MemoryTag::kWorkspace);
+    const int64_t head = config_.head_dim;
+    const size_t row_bytes = value.bytes() / static_cast<size_t>(value.dim(0));
+    for (int64_t row = 0; row < value.dim(0); ++row) {
+      const int64_t in_head = row % head;
+      const int64_t source = row - in_head + in_head % 2 * (head / 2) + in_head / 2;
+      std::memcpy(
+          static_cast<std::byte*>(out.raw()) + static_cast<size_t>(row) * row_bytes,
+          static_cast<const std::byte*>(value.raw()) + static_cast<size_t>(source) * row_bytes,
+          row_bytes);
+    }
+    return out;
+  }
+
+  Context& ctx_;
+  const ModelConfig& config_;
+  const GgufOptions& options_;
+  const GgufArchitecture& architecture_;
+  std::vector<NamedWeight> weights_;
+  const TritBlock* block_;
+  const GgmlType* trit_type_;
+  const GgmlType* float_type_;
+  GgufHeader header_;
+  std::vector<std::string> rounded_;
+};
+
+}  // namespace
+
+std::vector<std::string> SaveGguf(Context& ctx, const Model& model, const std::string& path,
+                                  const GgufOptions& options) {
+  const ModelConfig& config = model.config();
+  if (config.weights != nn::WeightKind::kTernary) {
+    Fail(ErrorKind::kUnsupported,
+         "a model of plain float weights or activations is not written as GGUF; write a Hugging "
+         "Face directory");
+  }
+  if (config.embeds || config.projection_norms) {
+    Fail(ErrorKind::kUnsupported,
+         "an embedding model or one with a norm in each projection is not written as GGUF; write a "
+         "Hugging Face directory");
+  }
+  if (options.tokenizer != nullptr && options.tokenizer->vocab_size() > config.vocab_size) {
+    Fail(ErrorKind::kInvalidArgument, "a tokenizer of {} tokens does not fit a vocabulary of {}",
+         options.tokenizer->vocab_size(), config.vocab_size);
+  }
+  std::error_code ignored;
+  if (!options.replace && std::filesystem::exists(path, ignored)) {
+    Fail(ErrorKind::kIo, "{}: exists; name another file, or ask for it to be replaced", path);
+  }
+  return Saver(ctx, model, options).Save(path);
+}
+
+}  // namespace tern

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include "tern/text/gguf_vocabulary.h"
+
+#include <gtest/gtest.h>
+
+#include "tern/base/error.h"
+#include "tern/text/byte_level.h"
+#include "tern/text/tokenizer.h"
+
+namespace tern {
+namespace {
+
+GgufVocabulary Small() {
+  GgufVocabulary vocabulary;
+  vocabulary.place = "m.gguf";
+  vocabulary.tokens = {"a", "b", "\u0120", "ab", "\u0120ab", "<s>", "<u>", "[PAD]"};
+  vocabulary.types = {1, 1, 1, 1, 1, 3, 4, 5};
+  vocabulary.merges = {"a b", "\u0120 ab"};
+  vocabulary.pre_tokenizer = "llama-bpe";
+  vocabulary.bos = 5;
+  return vocabulary;
+}
+
+std::string Refusal(const GgufVocabulary& vocabulary) {
+  try {
+    ReadGgufVocabulary(vocabulary);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(GgufVocabulary, MakesATokenizer) {
+  GgufVocabulary vocabulary = Small();
+  std::vector<std::string> bytes;  // byte-level BPE has a token for each
+  for (int byte = 0; byte < 256; ++byte) {
+    if (byte != 'a' && byte != 'b' && byte != ' ') {
+      bytes.push_back(ByteLevelSpell(std::string(1, static_cast<char>(byte))));
+    }
+  }
+  vocabulary.tokens.insert(vocabulary.tokens.end(), bytes.begin(), bytes.end());
+  vocabulary.types.resize(vocabulary.tokens.size(), 1);
+  const Tokenizer tokenizer(ReadGgufVocabulary(vocabulary));
+  using Ids = std::vector<int32_t>;
+  EXPECT_EQ(tokenizer.Encode("ab ab<u>b<s>"), (Ids{3, 4, 6, 1, 5}));
+  EXPECT_EQ(tokenizer.Encode("ab", {.add_special = true}), (Ids{5, 3}));
+  EXPECT_TRUE(tokenizer.IsSpecial(5));
+  EXPECT_FALSE(tokenizer.IsSpecial(6));
+  EXPECT_FALSE(tokenizer.HasToken(7));
+  EXPECT_EQ(tokenizer.Decode(Ids{4, 6}), " ab<u>");
+}
+
+TEST(GgufVocabulary, AddsBosAsTheFileSays) {
+  GgufVocabulary vocabulary = Small();
+  vocabulary.add_bos = false;
+  EXPECT_TRUE(ReadGgufVocabulary(vocabulary).post_processor.single.empty());
+  vocabulary.add_bos = std::nullopt;
+  vocabulary.pre_tokenizer = "gpt-2";
+  EXPECT_TRUE(ReadGgufVocabulary(vocabulary).post_processor.single.empty());
+  vocabulary.add_bos = true;
+  EXPECT_FALSE(ReadGgufVocabulary(vocabulary).post_processor.single.empty());
+  vocabulary.bos = std::nullopt;
+  EXPECT_NE(Refusal(vocabulary).find("bos_token_id"), std::string::npos);
+}
+
+TEST(GgufVocabulary, KnowsPreTokenizersByName) {
+  for (const char* name : {"llama-bpe", "qwen2", "gpt-2"}) {
+    GgufVocabulary vocabulary = Small();
+    vocabulary.pre_tokenizer = name;
+    EXPECT_EQ(GgufPreTokenizerName(ReadGgufVocabulary(vocabulary).pre_tokenizer), name);
+  }
+  PreTokenizerSpec other;
+  other.splits.push_back({.pattern = "x"});
+  EXPECT_EQ(GgufPreTokenizerName(other), std::nullopt);
+}
+
+TEST(GgufVocabulary, RefusesContradictions) {
+  const auto refusal = [](auto change) {
+    GgufVocabulary vocabulary = Small();
+    change(&vocabulary);
+    return Refusal(vocabulary);
+  };
+  const auto has = [](const std::string& text, const char* part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+    EXPECT_EQ(text.find("m.gguf"), 0u) << text;
+  };
+  has(refusal([](auto* v) { v->pre_tokenizer = "tekken"; }), "\"tekken\"");
+  has(refusal([](auto* v) { v->types.pop_back(); }), "8 tokens with 7 types");
+  has(refusal([](auto* v) { v->types[2] = 9; }), "token 2 is 9");
+  has(refusal([](auto* v) { v->tokens[1] = "a"; }), "token 1 is there twice");
+  has(refusal([](auto* v) { v->tokens[1] = ""; }), "token 1 is empty");
+  has(refusal([](auto* v) { v->tokens[1] = "\xff"; }), "token 1");
+  has(refusal([](auto* v) { v->merges[0] = "ab"; }), "merge 0");
+  has(refusal([](auto* v) { v->merges[1] = "b a"; }), "merge 1 has a part or a result");
+  has(refusal([](auto* v) { v->merges[1] = v->merges[0]; }), "merge 1 is there twice");
+}
+
+}  // namespace
+}  // namespace tern
