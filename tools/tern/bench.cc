@@ -124,10 +124,9 @@ class Bench {
   double Write() {
     writer_.Rewind(options_.depth);
     int32_t id = last_;
-    const int64_t needed = options_.all_logits ? 0 : sampler_.needed();
     const auto start = std::chrono::steady_clock::now();
     for (int64_t i = 0; i < options_.generate; ++i)
-      id = sampler_.Next(writer_.Feed(id, needed), {});
+      id = sampler_.Next(writer_.Feed(id, Needed()), {});
     return static_cast<double>(options_.generate) / SecondsSince(start);
   }
 
@@ -135,8 +134,9 @@ class Bench {
 
  private:
   DType Kv() const { return kKvTypes.at(options_.kv_type); }
+  int64_t Needed() const { return options_.all_logits ? 0 : sampler_.needed(); }
   std::span<const float> Feed(Session& session, int64_t tokens) {
-    return session.Feed(std::span(prompt_).first(static_cast<size_t>(tokens)));
+    return session.Feed(std::span(prompt_).first(static_cast<size_t>(tokens)), Needed());
   }
 
   const Options& options_;
