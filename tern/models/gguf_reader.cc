@@ -237,7 +237,7 @@ class GgufSource final : public WeightSource {
     const bool rotated =
         name.find(".q_proj.") != std::string::npos || name.find(".k_proj.") != std::string::npos;
     if (!neighbours_ || !rotated) return value;
-    const Tensor out = ctx_.Empty(value.shape(), value.dtype(), MemoryTag::kWeights);
+    Tensor out = ctx_.Empty(value.shape(), value.dtype(), MemoryTag::kWeights);
     const int64_t head = config_.head_dim;
     const size_t row_bytes = value.bytes() / static_cast<size_t>(value.dim(0));
     for (int64_t row = 0; row < value.dim(0); ++row) {

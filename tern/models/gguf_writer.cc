@@ -247,7 +247,7 @@ class Saver {
     const bool rotated =
         name.find(".attn_q.") != std::string::npos || name.find(".attn_k.") != std::string::npos;
     if (!architecture_.neighbours || !rotated) return value;
-    const Tensor out = ctx_.Empty(value.shape(), value.dtype(), MemoryTag::kWorkspace);
+    Tensor out = ctx_.Empty(value.shape(), value.dtype(), MemoryTag::kWorkspace);
     const int64_t head = config_.head_dim;
     const size_t row_bytes = value.bytes() / static_cast<size_t>(value.dim(0));
     for (int64_t row = 0; row < value.dim(0); ++row) {
