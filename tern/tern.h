@@ -18,6 +18,7 @@
 #include "tern/linalg/cholesky.h"
 #include "tern/linalg/qr.h"
 #include "tern/linalg/solve.h"
+#include "tern/linalg/svd.h"
 #include "tern/models/checkpoint.h"
 #include "tern/models/model.h"
 #include "tern/runtime/embed.h"

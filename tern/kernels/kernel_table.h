@@ -18,6 +18,7 @@
 #include "tern/kernels/reduce/reduce.h"
 #include "tern/kernels/rope/rope.h"
 #include "tern/kernels/softmax/softmax.h"
+#include "tern/kernels/svd/svd.h"
 #include "tern/kernels/ternary/ternary.h"
 
 namespace tern::kernels {
@@ -35,6 +36,8 @@ struct KernelTable {
   ReduceKernels<float> reduce;
   RopeKernels<float> rope;
   SoftmaxKernels<float> softmax;
+  SvdKernels<float> svd_f32;
+  SvdKernels<double> svd_f64;
   TernaryKernels ternary;
 };
 

@@ -13,6 +13,7 @@
 #include "tern/kernels/reduce/reduce-inl.h"
 #include "tern/kernels/rope/rope-inl.h"
 #include "tern/kernels/softmax/softmax-inl.h"
+#include "tern/kernels/svd/svd-inl.h"
 
 #define TERN_TABLE_NAME_(name) kTable_##name
 #define TERN_TABLE_NAME(name) TERN_TABLE_NAME_(name)
@@ -34,6 +35,8 @@ const KernelTable TERN_TABLE_NAME(TERN_TARGET_NAME) = {
     .reduce = TERN_TARGET_NAME::kReduce,
     .rope = TERN_TARGET_NAME::kRope,
     .softmax = TERN_TARGET_NAME::kSoftmax,
+    .svd_f32 = TERN_TARGET_NAME::kSvd<float>,
+    .svd_f64 = TERN_TARGET_NAME::kSvd<double>,
     .ternary = TERN_TARGET_NAME::kTernary,
 };
 }  // namespace tern::kernels

@@ -11,6 +11,7 @@
 #include "tern/kernels/reduce/reference.h"
 #include "tern/kernels/rope/reference.h"
 #include "tern/kernels/softmax/reference.h"
+#include "tern/kernels/svd/reference.h"
 #include "tern/kernels/ternary/reference.h"
 
 namespace tern::kernels {
@@ -29,6 +30,8 @@ const KernelTable kTable_scalar = {
     .reduce = reference::kReduce<float>,
     .rope = reference::kRope<float>,
     .softmax = reference::kSoftmax<float>,
+    .svd_f32 = reference::kSvd<float>,
+    .svd_f64 = reference::kSvd<double>,
     .ternary = {.dots = reference::Dots,
                 .bit_linear = reference::BitLinear,
                 .quantize_rows = reference::QuantizeRows,
