@@ -235,12 +235,12 @@ void ReadQwen3(const JsonObject& json, ModelConfig* /*config*/) {
 
 std::span<const ModelFamily> ModelFamilies() { return kFamilies; }
 
-const ModelFamily& FindModelFamily(std::string_view name, const std::string& place) {
-  std::vector<std::string_view> names;
+const ModelFamily& FindModelFamily(std::string_view name, std::string_view place) {
   for (const ModelFamily& family : kFamilies) {
     if (family.name == name) return family;
-    names.push_back(family.name);
   }
+  std::vector<std::string_view> names;
+  for (const ModelFamily& family : kFamilies) names.push_back(family.name);
   Fail(ErrorKind::kUnsupported, "{}: the family {} is not supported; known are: {}", place,
        Quoted(name), fmt::join(names, ", "));
 }

@@ -55,7 +55,7 @@ struct ModelFamily {
 std::span<const ModelFamily> ModelFamilies();
 // By name. Error(kUnsupported) that lists the families when there is none; `place` is what the
 // message calls the file.
-const ModelFamily& FindModelFamily(std::string_view name, const std::string& place);
+const ModelFamily& FindModelFamily(std::string_view name, std::string_view place);
 
 // How the projections' weights lie in a checkpoint's files.
 enum class StoredWeights : uint8_t {

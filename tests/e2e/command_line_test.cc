@@ -78,7 +78,7 @@ TEST(CommandLine, NamesTheModelThatIsNotThere) {
   Refuses(1, {"inspect", "no-such-model"}, {"no-such-model"});
   Refuses(1, {"inspect", ""}, {"MODEL"});
   const std::string file = Source("tests/golden/bitnet-packed/model.safetensors");
-  Refuses(1, {"logits", file, "--ids", "1"}, {file, "not a directory"});
+  Refuses(1, {"logits", file, "--ids", "1"}, {file, "neither a directory"});
   // What comes from outside cannot forge lines.
   Refuses(1, {"inspect", "a\nb\x1b[31m"}, {"a\\nb\\x1b"});
 }
