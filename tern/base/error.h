@@ -18,10 +18,8 @@ enum class ErrorKind {
   kUnsupported,      // well-formed, but not available here (op, CPU target, model family)
   kOutOfMemory,      // the memory limit or the system's memory is reached
   kNumeric,          // NaN or infinity where a finite number is needed
+  kCancelled,        // the caller asked for the end of what it had begun
 };
-
-// "invalid argument", "invalid file", ...
-const char* ErrorKindName(ErrorKind kind);
 
 class Error : public std::runtime_error {
  public:

@@ -30,4 +30,8 @@ class FunctionRef<R(Args...)> {
   R (*call_)(void*, Args...);
 };
 
+// What long work calls several times a second. What it throws ends the work, which then leaves
+// nothing behind.
+using Poll = FunctionRef<void()>;
+
 }  // namespace tern

@@ -201,17 +201,21 @@ void TokenizerTrainer::Add(std::string_view chunk) {
   }
 }
 
-Tokenizer TokenizerTrainer::Train() {
+Tokenizer TokenizerTrainer::Train(Poll poll) {
   impl_->CountBuffer(/*final=*/true);
   const TokenizerTrainerOptions& options = impl_->options;
   TokenizerSpec spec;
   spec.name = "the trained tokenizer";
   GrowingVocab vocab(&spec);
   WordMerger merger;
-  for (const auto& [word, count] : impl_->counts) merger.AddWord(word, vocab.byte_ids(), count);
+  for (const auto& [word, count] : impl_->counts) {
+    poll();
+    merger.AddWord(word, vocab.byte_ids(), count);
+  }
   impl_->counts.clear();
   const auto room = options.vocab_size - static_cast<int32_t>(options.special_tokens.size());
   while (vocab.size() < room) {
+    poll();
     const WordMerger::Pair best = merger.Best();
     if (best.count == 0 || best.count < options.min_frequency) break;
     merger.Merge(best.left, best.right, vocab.Merge(best.left, best.right));

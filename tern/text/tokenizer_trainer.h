@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tern/base/function_ref.h"
 #include "tern/text/tokenizer.h"
 
 namespace tern {
@@ -48,7 +49,7 @@ class TokenizerTrainer {
 
   // Ends the text and trains; call it once, as the last. The vocabulary is smaller than asked for
   // when the text has no more pairs that are frequent enough.
-  Tokenizer Train();
+  Tokenizer Train(Poll poll = [] {});
 
  private:
   struct Impl;

@@ -63,22 +63,23 @@ void TakeShape(const ModelConfig& model, TrainConfig* config) {
 }
 
 Tokenizer TrainTokenizer(Context& ctx, const TrainConfig& config,
-                         const std::vector<std::string>& texts) {
+                         const std::vector<std::string>& texts, Poll poll) {
   constexpr size_t kChunkBytes = size_t{1} << 20;
   ctx.Log(LogLevel::kInfo, fmt::format("training a tokenizer of {} tokens", config.vocab_size));
   TokenizerTrainer trainer(
       {.vocab_size = static_cast<int32_t>(config.vocab_size), .special_tokens = {kDocumentEnd}});
   for (const std::string& path : texts) {
     const MappedFile file(path);
-    RequireUtf8(file);
+    RequireUtf8(file, poll);
     for (auto left = file.bytes(); !left.empty();) {
+      poll();
       const auto chunk = left.first(std::min(kChunkBytes, left.size()));
       trainer.Add({reinterpret_cast<const char*>(chunk.data()), chunk.size()});
       file.Release(chunk);
       left = left.subspan(chunk.size());
     }
   }
-  return trainer.Train();
+  return trainer.Train(poll);
 }
 
 struct Beginning {
@@ -101,9 +102,9 @@ Beginning LoadBeginning(Context& ctx, const std::string& path, TrainConfig* conf
   return {std::move(loaded.model), std::move(*loaded.tokenizer)};
 }
 
-Beginning MakeBeginning(Context& ctx, const TrainSource& source, TrainConfig* config) {
+Beginning MakeBeginning(Context& ctx, const TrainSource& source, TrainConfig* config, Poll poll) {
   if (!source.init.empty()) return LoadBeginning(ctx, source.init, config);
-  Tokenizer tokenizer = source.tokenizer.empty() ? TrainTokenizer(ctx, *config, source.data)
+  Tokenizer tokenizer = source.tokenizer.empty() ? TrainTokenizer(ctx, *config, source.data, poll)
                                                  : Tokenizer::FromFile(source.tokenizer);
   const ModelConfig model = ModelConfigOf(*config, tokenizer);
   CheckModelConfig(model, "the model to train");
@@ -111,12 +112,12 @@ Beginning MakeBeginning(Context& ctx, const TrainSource& source, TrainConfig* co
 }
 
 void WriteTokens(Context& ctx, const TrainSource& source, const Tokenizer& tokenizer,
-                 const std::string& directory) {
+                 const std::string& directory, Poll poll) {
   ctx.Log(LogLevel::kInfo, "encoding the text");
-  WriteTokenFile(ctx.threads(), tokenizer, source.data, directory + kTrainTokensFile);
+  WriteTokenFile(ctx.threads(), tokenizer, source.data, directory + kTrainTokensFile, poll);
   if (!source.validation.empty()) {
     const std::vector<std::string> paths = {source.validation};
-    WriteTokenFile(ctx.threads(), tokenizer, paths, directory + kValidTokensFile);
+    WriteTokenFile(ctx.threads(), tokenizer, paths, directory + kValidTokensFile, poll);
   }
 }
 
@@ -134,7 +135,8 @@ void RequireEmpty(const std::string& directory) {
 }  // namespace
 
 std::unique_ptr<Trainer> Trainer::Start(Context& ctx, const TrainConfig& given,
-                                        const TrainSource& source, const std::string& directory) {
+                                        const TrainSource& source, const std::string& directory,
+                                        Poll poll) {
   if (source.data.empty()) {
     Fail(ErrorKind::kInvalidArgument, "training needs at least one text");
   }
@@ -143,11 +145,11 @@ std::unique_ptr<Trainer> Trainer::Start(Context& ctx, const TrainConfig& given,
   AtomicDirectory run(directory, AtomicDirectory::Existing::kRefuse);
   TrainConfig config = given;
   {
-    Beginning begin = MakeBeginning(ctx, source, &config);
+    Beginning begin = MakeBeginning(ctx, source, &config, poll);
     config.vocab_size = begin.model->config().vocab_size;
     CheckTrainConfig(config, source.init.empty() ? "the training settings" : source.init);
     WriteFileAtomically(run.staging_path() + kTokenizerFile, begin.tokenizer.ToJson());
-    WriteTokens(ctx, source, begin.tokenizer, run.staging_path());
+    WriteTokens(ctx, source, begin.tokenizer, run.staging_path(), poll);
     const RunTokens tokens(run.staging_path(), begin.tokenizer, config);
     // An Error if the text is short.
     static_cast<void>(WindowSampler(tokens.training(), config.sequence_length, 0));
@@ -155,6 +157,7 @@ std::unique_ptr<Trainer> Trainer::Start(Context& ctx, const TrainConfig& given,
     const Optimizer optimizer(ctx, begin.model->Parameters(), OptimizerOptionsOf(config));
     SaveRunCheckpoint(ctx, run.staging_path(), begin.tokenizer, *begin.model, optimizer, {});
   }
+  poll();
   run.Commit();
   return Resume(ctx, directory);
 }

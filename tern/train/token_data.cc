@@ -79,13 +79,14 @@ class TokenFileWriter {
   TokenFileWriter(ThreadPool& threads, const Tokenizer& tokenizer, const std::string& path)
       : threads_(threads), tokenizer_(tokenizer), cutter_(tokenizer), file_(path) {}
 
-  void AddText(const std::string& path) {
+  void AddText(const std::string& path, Poll poll) {
     const MappedFile text_file(path);
-    RequireUtf8(text_file);
+    RequireUtf8(text_file, poll);
     const std::string_view text = Text(text_file);
     const size_t wave = 4 * static_cast<size_t>(threads_.threads());
     std::vector<std::string_view> chunks;
     for (size_t done = 0; done < text.size();) {
+      poll();
       const size_t begin = done;
       chunks.clear();
       while (chunks.size() < wave && done < text.size()) {
@@ -147,18 +148,28 @@ uint64_t TokenizerHash(const Tokenizer& tokenizer) {
   return hash;
 }
 
-void RequireUtf8(const MappedFile& text) {
-  const size_t valid = ValidUtf8Prefix(Text(text));
-  if (valid != text.bytes().size()) {
-    Fail(ErrorKind::kInvalidFile, "{}: byte {} is not UTF-8; convert the text to UTF-8 first",
-         text.path(), valid);
+void RequireUtf8(const MappedFile& text, Poll poll) {
+  constexpr size_t kPartBytes = size_t{1} << 24;
+  constexpr size_t kMaxCharacterBytes = 4;
+  const std::string_view whole = Text(text);
+  for (size_t done = 0; done < whole.size();) {
+    poll();
+    const std::string_view part = whole.substr(done, kPartBytes);
+    const size_t valid = ValidUtf8Prefix(part);
+    done += valid;
+    // A character may be cut where the part ends, and then begins the next one.
+    const bool cut = part.size() == kPartBytes && part.size() - valid < kMaxCharacterBytes;
+    if (valid != part.size() && !cut) {
+      Fail(ErrorKind::kInvalidFile, "{}: byte {} is not UTF-8; convert the text to UTF-8 first",
+           text.path(), done);
+    }
   }
 }
 
 void WriteTokenFile(ThreadPool& threads, const Tokenizer& tokenizer,
-                    std::span<const std::string> text_paths, const std::string& path) {
+                    std::span<const std::string> text_paths, const std::string& path, Poll poll) {
   TokenFileWriter writer(threads, tokenizer, path);
-  for (const std::string& text_path : text_paths) writer.AddText(text_path);
+  for (const std::string& text_path : text_paths) writer.AddText(text_path, poll);
   writer.Commit();
 }
 
@@ -232,9 +243,9 @@ WindowSampler::WindowSampler(TokenSpan ids, int64_t length, uint64_t seed)
     : ids_(ids), length_(length), seed_(seed) {
   if (ids.size() < length + 1) {
     Fail(ErrorKind::kInvalidArgument,
-         "the training text has {} tokens and a window takes {}; give more text or make "
-         "\"sequence_length\" smaller",
-         ids.size(), length + 1);
+         "the training text is too short: a window takes {} tokens, and it has {}; give more text "
+         "or make \"sequence_length\" smaller",
+         length + 1, ids.size());
   }
   order_.resize(static_cast<size_t>(std::max<int64_t>(1, (ids.size() - 1) / length - 1)));
 }

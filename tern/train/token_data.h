@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "tern/base/function_ref.h"
 #include "tern/base/mapped_file.h"
 #include "tern/core/context.h"
 #include "tern/text/tokenizer.h"
@@ -25,15 +26,16 @@ namespace tern {
 uint64_t TokenizerHash(const Tokenizer& tokenizer);
 
 // Error(kInvalidFile) naming file and offset unless the file is UTF-8.
-void RequireUtf8(const MappedFile& text);
+void RequireUtf8(const MappedFile& text, Poll poll);
 
 // Encodes the files, one behind the other, into a token file. Special tokens written in the text
 // (<|endoftext|> on a line between documents) become their ids; nothing is added. The text is read
 // in chunks that are cut behind a special token or at a line's end, wherever the text has them, and
 // encoded by all threads; the ids depend neither on their number nor on anything else but the text.
 // Memory stays bounded by some chunks per thread. They must be UTF-8.
-void WriteTokenFile(ThreadPool& threads, const Tokenizer& tokenizer,
-                    std::span<const std::string> text_paths, const std::string& path);
+void WriteTokenFile(
+    ThreadPool& threads, const Tokenizer& tokenizer, std::span<const std::string> text_paths,
+    const std::string& path, Poll poll = [] {});
 
 // Ids of a token file, or a part of them; a view that keeps no file open.
 class TokenSpan {

@@ -127,6 +127,23 @@ TEST(TokenFile, NamesFileAndOffsetOfTextThatIsNotUtf8) {
   EXPECT_FALSE(std::filesystem::exists(file));
 }
 
+TEST(TokenFile, LooksAtALongTextInParts) {
+  const TestDirectory directory;
+  // A character lies across the end of the first part.
+  std::string text = std::string((size_t{1} << 24) - 1, 'a') + "\u00e9" + std::string(100, 'b');
+  int polls = 0;
+  const auto poll = [&] { ++polls; };
+  RequireUtf8(MappedFile(directory.Write("good", text)), poll);
+  EXPECT_EQ(polls, 2);
+  const size_t offset = text.size();
+  text += "\xff and more";
+  ExpectError([&] { RequireUtf8(MappedFile(directory.Write("bad", text)), poll); }, kInvalidFile,
+              {"bad", "byte " + std::to_string(offset)});
+  // One that the end of the text cuts.
+  ExpectError([&] { RequireUtf8(MappedFile(directory.Write("cut", "ab\xc3")), poll); },
+              kInvalidFile, {"byte 2"});
+}
+
 TEST(TokenFile, RefusesOtherTokenizersAndDamage) {
   const TestDirectory directory;
   const Tokenizer tokenizer = TrainTokenizer("one two three one two");
@@ -226,7 +243,7 @@ TEST_F(WindowSamplerTest, TakesTheShortestTextAndRefusesAShorterOne) {
   EXPECT_EQ(batch.inputs.span<int32_t>()[5], 0);
   EXPECT_EQ(batch.targets.span<int32_t>()[9], 5);
   ExpectError([&] { WindowSampler(Counting(5), 5, 1); }, ErrorKind::kInvalidArgument,
-              {"5 tokens", "6", "sequence_length"});
+              {"takes 6 tokens", "it has 5", "sequence_length"});
 }
 
 }  // namespace

@@ -168,6 +168,17 @@ TrainConfig DefaultTrainConfig(uint64_t text_bytes) {
   return config;
 }
 
+void FitContext(int64_t positions, TrainConfig* config) {
+  config->max_position_embeddings = positions;
+  if (config->sequence_length <= positions) return;
+  const auto whole = [](int64_t large, int64_t small) {
+    return std::max(small, large / small * small);
+  };
+  config->sequence_length = positions;
+  config->micro_batch_tokens = whole(config->micro_batch_tokens, config->sequence_length);
+  config->batch_tokens = whole(config->batch_tokens, config->micro_batch_tokens);
+}
+
 Schedule ScheduleOf(const TrainConfig& config) {
   Schedule schedule;
   schedule.kind = config.schedule == "constant" ? ScheduleKind::kConstant

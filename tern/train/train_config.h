@@ -52,6 +52,10 @@ void CheckTrainConfig(const TrainConfig& config, const std::string& place);
 // steps that learn something from it in minutes on two cores.
 TrainConfig DefaultTrainConfig(uint64_t text_bytes);
 
+// Fits settings to a model that takes so many positions: windows of no more, and batches of whole
+// windows. For defaults, before what a user says.
+void FitContext(int64_t positions, TrainConfig* config);
+
 Schedule ScheduleOf(const TrainConfig& config);
 DType FloatDTypeOf(const TrainConfig& config);
 

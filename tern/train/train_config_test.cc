@@ -30,6 +30,17 @@ TEST(TrainConfig, EveryPresetIsConsistentAndSurvivesAFile) {
   }
 }
 
+TEST(TrainConfig, FitsAContext) {
+  for (const int64_t positions : {1, 48, 100, 256, 5000, 20'000}) {
+    SCOPED_TRACE(positions);
+    TrainConfig config;
+    FitContext(positions, &config);
+    CheckTrainConfig(config, "fitted");
+    EXPECT_EQ(config.sequence_length, std::min(positions, TrainConfig().sequence_length));
+    EXPECT_GT(config.batch_tokens, TrainConfig().batch_tokens - positions);
+  }
+}
+
 TEST(TrainConfig, KeysOfTheFileWinOverTheBase) {
   const TrainConfig base = DefaultTrainConfig(1000);
   const TrainConfig config = TrainConfigFromJson(

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "tern/base/function_ref.h"
 #include "tern/core/context.h"
 #include "tern/models/model.h"
 #include "tern/text/tokenizer.h"
@@ -69,9 +70,11 @@ struct TrainSummary {
 
 class Trainer {
  public:
-  // A new run in `directory`, which must be missing or empty.
-  static std::unique_ptr<Trainer> Start(Context& ctx, const TrainConfig& config,
-                                        const TrainSource& source, const std::string& directory);
+  // A new run in `directory`, which must be missing or empty. `poll` may end it while the
+  // text is read.
+  static std::unique_ptr<Trainer> Start(
+      Context& ctx, const TrainConfig& config, const TrainSource& source,
+      const std::string& directory, Poll poll = [] {});
   // The run that `directory` holds, at its last checkpoint. Its settings stand in it.
   static std::unique_ptr<Trainer> Resume(Context& ctx, const std::string& directory);
   ~Trainer();

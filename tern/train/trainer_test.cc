@@ -272,6 +272,25 @@ TEST_F(TrainerTest, LeavesNothingBehindWhereItCannotStart) {
   EXPECT_EQ(Names(files_.path()), (std::vector<std::string>{"latin.txt", "short.txt", "text.txt"}));
 }
 
+TEST_F(TrainerTest, LeavesNothingBehindWhenStoppedBeforeTheFirstStep) {
+  const TrainConfig config = TinyTrainConfig();
+  int polls = 0;
+  Trainer::Start(*ctx_, config, source_, Out("whole"), [&] { ++polls; });
+  // Each merge of the tokenizer, and the stages around its training.
+  EXPECT_GT(polls, config.vocab_size - 257);
+  struct Stop {};
+  for (const int last : {1, polls / 2, polls - 1, polls}) {
+    SCOPED_TRACE(last);
+    int calls = 0;
+    const auto poll = [&] {
+      if (++calls == last) throw Stop();
+    };
+    EXPECT_THROW(Trainer::Start(*ctx_, config, source_, Out("run"), poll), Stop);
+    EXPECT_EQ(calls, last);
+    EXPECT_EQ(Names(files_.path()), (std::vector<std::string>{"text.txt", "whole"}));
+  }
+}
+
 TEST_F(TrainerTest, RefusesDirectoriesThatCannotHoldANewRun) {
   const TrainConfig config = TinyTrainConfig();
   ExpectError([&] { Trainer::Start(*ctx_, config, source_, files_.path()); },
