@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Models as Hugging Face directories: config.json, model.safetensors (or shards with an index),
-// tokenizer.json. Reading takes the three forms of ternary weights that are in use (masters; uint8
-// with a weight_scale that multiplies, or that divides) and plain floats in f32, bf16 or f16; files
-// are mapped, and the pages of a tensor are let go once it is in memory. What is written loads in
-// transformers.
+// generation_config.json, tokenizer.json. Reading takes the three forms of ternary weights that are
+// in use (masters; uint8 with a weight_scale that multiplies, or that divides) and plain floats in
+// f32, bf16 or f16; files are mapped, and the pages of a tensor are let go once it is in memory.
+// What is written loads in transformers.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tern/core/context.h"
@@ -34,6 +36,7 @@ struct LoadOptions {
   // How the codes of I2_S tensors lie, a TritBlock: i2_s, i2_s_64 or i2_s_rows. Empty: as the file
   // says, or as the published files have it, i2_s.
   std::string i2_s_layout = {};
+  bool tokenizer = true;  // whether to read tokenizer.json; who has token ids needs none
 };
 
 struct LoadedModel {
@@ -62,15 +65,25 @@ struct SaveOptions {
   std::optional<DType> float_dtype = {};
   uint64_t max_shard_bytes = uint64_t{5} << 30;
   const Tokenizer* tokenizer = nullptr;  // written along as tokenizer.json
-  bool replace = false;                  // whether a directory at the path may give way
+  // A model's directory. What it says about generation, its tokenizer and chats
+  // (generation_config.json, tokenizer_config.json, ...) is taken along as it is, in place of the
+  // little that the model itself knows. None: an empty string.
+  std::string companions = {};
+  bool replace = false;  // SaveModel: whether a directory at the path may give way
 };
+// Names of the files that `companions` takes along, if they are there.
+std::span<const std::string_view> CompanionFiles();
 
 struct SaveReport {
   std::vector<std::string> rounded;  // names of the tensors that the form could not hold exactly
 };
 
-// Writes the directory as a whole or not at all. Masters of a packed model, a packed form of one
-// with float activations or of scales finer than one a matrix, are an Error that names the tensor.
+// Writes the files into `directory`, which exists and is empty; after an Error it holds a part of
+// them. Masters of a packed model, a packed form of one with float activations or of scales finer
+// than one a matrix, are an Error that names the tensor.
+SaveReport WriteModelFiles(Context& ctx, const Model& model, const std::string& directory,
+                           const SaveOptions& options);
+// The same for a directory that appears as a whole or not at all.
 SaveReport SaveModel(Context& ctx, const Model& model, const std::string& directory,
                      const SaveOptions& options);
 

@@ -247,9 +247,11 @@ LoadedModel LoadModel(Context& ctx, const std::string& path, const LoadOptions& 
   if (IsGgufFile(path)) return LoadGgufModel(ctx, path, options);
   ModelConfig config = ReadModelConfig(path + "/config.json");
   config.float_dtype = options.float_dtype;
+  const std::string generation_path = path + "/generation_config.json";
+  if (std::filesystem::exists(generation_path)) ReadGenerationConfig(generation_path, &config);
   LoadedModel loaded = {.model = nullptr, .tokenizer = {}, .path = path};
   const std::string tokenizer_path = path + "/tokenizer.json";
-  if (std::filesystem::exists(tokenizer_path)) {
+  if (options.tokenizer && std::filesystem::exists(tokenizer_path)) {
     loaded.tokenizer = Tokenizer::FromFile(tokenizer_path);
     if (loaded.tokenizer->vocab_size() > config.vocab_size) {
       Fail(ErrorKind::kInvalidFile,

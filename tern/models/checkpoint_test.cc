@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -356,6 +357,43 @@ TEST_F(CheckpointTest, TokenizersComeAlong) {
                        {"tokenizer.json", "261", "\"vocab_size\" 260"});
   testing::ExpectError([&] { Save(*Make(config), "other", {.tokenizer = &large}); },
                        ErrorKind::kInvalidArgument, {"261", "260"});
+}
+
+TEST_F(CheckpointTest, GenerationConfigGoesFirst) {
+  const std::string path = Save(*Make(PackableConfig()), "model", {});
+  directory_.Write("model/generation_config.json",
+                   R"({"eos_token_id": [5, 7], "bos_token_id": null, "temperature": 0.6})");
+  const ModelConfig config = LoadModel(*ctx_, path).model->config();
+  EXPECT_EQ(config.eos, (std::vector<int32_t>{5, 7}));
+  EXPECT_EQ(config.bos, PackableConfig().bos);
+  directory_.Write("model/generation_config.json", R"({"eos_token_id": [5, 7000]})");
+  testing::ExpectError([&] { LoadModel(*ctx_, path); }, ErrorKind::kInvalidFile,
+                       {"generation_config.json", "\"eos_token_id\" 7000"});
+}
+
+TEST_F(CheckpointTest, CompanionsComeAlongAsTheyAre) {
+  ModelConfig config = PackableConfig();
+  config.vocab_size = 260;
+  const Tokenizer tokenizer = BytesTokenizer({"<s>"});
+  const auto model = Make(config);
+  const std::string from = Save(*model, "from", {.tokenizer = &tokenizer});
+  const std::map<std::string, std::string> companions = {
+      {"generation_config.json", R"({"eos_token_id": [5, 7], "top_p": 0.9})"},
+      {"tokenizer_config.json", R"({"chat_template": "{{ messages }}"})"},
+      {"chat_template.jinja", "{{ messages }}"}};
+  for (const auto& [name, text] : companions) directory_.Write("from/" + name, text);
+  const std::string to = Save(*model, "to", {.tokenizer = &tokenizer, .companions = from});
+  for (const auto& [name, text] : companions) {
+    EXPECT_EQ(TestDirectory::Read(to + "/" + name), text) << name;
+  }
+}
+
+TEST_F(CheckpointTest, TokenIdsNeedNoTokenizer) {
+  const std::string path = Save(*Make(PackableConfig()), "model", {});
+  directory_.Write("model/tokenizer.json", "{broken");
+  testing::ExpectError([&] { LoadModel(*ctx_, path); }, ErrorKind::kInvalidFile,
+                       {"tokenizer.json"});
+  EXPECT_FALSE(LoadModel(*ctx_, path, {.tokenizer = false}).tokenizer.has_value());
 }
 
 TEST_F(CheckpointTest, ReportsTensorsThatNobodyAskedFor) {

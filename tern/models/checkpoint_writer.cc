@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -203,9 +205,25 @@ void CheckForm(const Model& model, CheckpointForm form) {
   }
 }
 
+constexpr std::string_view kCompanionFiles[] = {"generation_config.json", "tokenizer_config.json",
+                                                "special_tokens_map.json", "chat_template.jinja"};
+
+void CopyCompanions(const std::string& from, const std::string& to) {
+  namespace fs = std::filesystem;
+  for (const std::string_view name : kCompanionFiles) {
+    const fs::path source = fs::path(from) / name;
+    std::error_code error;
+    if (!fs::exists(source, error)) continue;
+    fs::copy_file(source, fs::path(to) / name, fs::copy_options::overwrite_existing, error);
+    if (error) Fail(ErrorKind::kIo, "{}: cannot be copied: {}", source.string(), error.message());
+  }
+}
+
 }  // namespace
 
-SaveReport SaveModel(Context& ctx, const Model& model, const std::string& directory,
+std::span<const std::string_view> CompanionFiles() { return kCompanionFiles; }
+
+SaveReport WriteModelFiles(Context& ctx, const Model& model, const std::string& directory,
                      const SaveOptions& options) {
   const ModelConfig& config = model.config();
   CheckForm(model, options.form);
@@ -221,18 +239,25 @@ SaveReport SaveModel(Context& ctx, const Model& model, const std::string& direct
     Fail(ErrorKind::kInvalidArgument, "a tokenizer of {} tokens does not fit a vocabulary of {}",
          options.tokenizer->vocab_size(), config.vocab_size);
   }
-  AtomicDirectory staged(directory, options.replace ? AtomicDirectory::Existing::kReplace
-                                                    : AtomicDirectory::Existing::kRefuse);
-  const std::string path = staged.staging_path() + "/";
+  const std::string path = directory + "/";
   SaveReport report;
   report.rounded = WeightWriter(ctx, model, options.form, stored.floats)
-                       .Write(staged.staging_path(), options.max_shard_bytes);
+                       .Write(directory, options.max_shard_bytes);
   WriteJsonFile(path + "config.json", ModelConfigJson(config, stored));
   WriteJsonFile(path + "generation_config.json", GenerationConfigJson(config));
   if (options.tokenizer != nullptr) {
     WriteFileAtomically(path + "tokenizer.json", options.tokenizer->ToJson());
     WriteJsonFile(path + "tokenizer_config.json", TokenizerConfigJson(config, *options.tokenizer));
   }
+  if (!options.companions.empty()) CopyCompanions(options.companions, directory);
+  return report;
+}
+
+SaveReport SaveModel(Context& ctx, const Model& model, const std::string& directory,
+                     const SaveOptions& options) {
+  AtomicDirectory staged(directory, options.replace ? AtomicDirectory::Existing::kReplace
+                                                    : AtomicDirectory::Existing::kRefuse);
+  SaveReport report = WriteModelFiles(ctx, model, staged.staging_path(), options);
   staged.Commit();
   return report;
 }

@@ -35,21 +35,39 @@ int64_t Dim(const JsonObject& json, std::string_view key, int64_t max) {
   return json.GetInt(key, 1, max);
 }
 
+// Positions that are scaled, or that turn a part of a head alone, would give a model that runs and
+// is wrong.
+void RequirePlainRope(const JsonObject& rope) {
+  std::optional<std::string> type = rope.FindString("rope_type");
+  if (!type) type = rope.FindString("type");
+  if (type && *type != "default") {
+    Fail(ErrorKind::kUnsupported, "{}: rope_type {} is not supported; only \"default\" is",
+         rope.place(), Quoted(*type));
+  }
+  if (!type && rope.Has("factor")) {
+    Fail(ErrorKind::kInvalidFile, "{}: has a \"factor\" but no \"rope_type\" that says what for",
+         rope.place());
+  }
+  for (const auto& item : rope.value().items()) {
+    if (item.value().is_object()) {
+      Fail(ErrorKind::kUnsupported, "{}: positions of their own for {} are not supported",
+           rope.place(), Quoted(item.key()));
+    }
+  }
+}
+
 // rope_parameters, or rope_theta beside rope_scaling as files before transformers 5 have it.
 double ReadRope(const JsonObject& json, double family_theta) {
   constexpr double kMax = 1e12;
+  std::optional<double> theta;
   for (const char* key : {"rope_parameters", "rope_scaling"}) {
     const std::optional<JsonObject> rope = json.FindObject(key);
     if (!rope) continue;
-    std::optional<std::string> type = rope->FindString("rope_type");
-    if (!type) type = rope->FindString("type");
-    if (type && *type != "default") {
-      Fail(ErrorKind::kUnsupported, "{}: rope_type {} is not supported; only \"default\" is",
-           rope->place(), Quoted(*type));
-    }
-    if (const std::optional<double> theta = rope->FindFloat("rope_theta", 1.0, kMax)) return *theta;
+    RequirePlainRope(*rope);
+    if (!theta) theta = rope->FindFloat("rope_theta", 1.0, kMax);
   }
-  return json.FindFloat("rope_theta", 1.0, kMax).value_or(family_theta);
+  if (!theta) theta = json.FindFloat("rope_theta", 1.0, kMax);
+  return theta.value_or(family_theta);
 }
 
 Activation ReadActivation(const JsonObject& json, Activation family_activation) {
@@ -88,18 +106,18 @@ void ReadDimensions(const JsonObject& json, const ModelFamily& family, ModelConf
       json.FindInt("max_position_embeddings", 1, kMaxPositions).value_or(family.max_positions);
 }
 
+// Those that `json` has; the others stay.
 void ReadTokens(const JsonObject& json, ModelConfig* config) {
   constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
-  const auto narrow = [](std::optional<int64_t> id) -> std::optional<int32_t> {
-    if (!id) return std::nullopt;
-    return static_cast<int32_t>(*id);
-  };
-  config->bos = narrow(json.FindInt("bos_token_id", 0, kMax));
-  config->pad = narrow(json.FindInt("pad_token_id", -1, kMax));
-  if (config->pad == -1) config->pad.reset();  // some files say "none" so
-  config->eos.clear();
-  for (const int64_t id : json.FindInts("eos_token_id", 0, kMax).value_or(std::vector<int64_t>{})) {
-    config->eos.push_back(static_cast<int32_t>(id));
+  if (const auto bos = json.FindInt("bos_token_id", 0, kMax)) {
+    config->bos = static_cast<int32_t>(*bos);
+  }
+  // Some files say "none" by -1.
+  if (const auto pad = json.FindInt("pad_token_id", -1, kMax); pad && *pad >= 0) {
+    config->pad = static_cast<int32_t>(*pad);
+  }
+  if (const auto eos = json.FindInts("eos_token_id", 0, kMax)) {
+    config->eos.assign(eos->begin(), eos->end());
   }
 }
 
@@ -290,6 +308,12 @@ ModelConfig ReadModelConfig(const std::string& path) {
   return ParseModelConfig(JsonObject(document, path));
 }
 
+void ReadGenerationConfig(const std::string& path, ModelConfig* config) {
+  const nlohmann::json document = ReadJsonFile(path);
+  ReadTokens(JsonObject(document, path), config);
+  CheckTokens(*config, path);
+}
+
 ModelConfig ParseModelConfig(const JsonObject& json) {
   ModelConfig config;
   const ModelFamily& family = FamilyOf(json, &config);
@@ -308,6 +332,16 @@ ModelConfig ParseModelConfig(const JsonObject& json) {
   if (family.read != nullptr) family.read(json, &config);
   CheckModelConfig(config, json.place());
   return config;
+}
+
+void CheckTokenIds(std::span<const int32_t> ids, const ModelConfig& config) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < config.vocab_size) continue;
+    Fail(ErrorKind::kInvalidArgument,
+         "token id {} at position {} is outside of the model's vocabulary, 0 to {}; was it made "
+         "with another tokenizer?",
+         ids[i], i, config.vocab_size - 1);
+  }
 }
 
 int64_t ParameterCount(const ModelConfig& config) {

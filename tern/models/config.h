@@ -102,7 +102,7 @@ struct ModelConfig {
   // from config.json: a checkpoint of narrow floats is exact in f32.
   DType float_dtype = DType::kF32;
   std::optional<int32_t> bos;
-  std::vector<int32_t> eos;
+  std::vector<int32_t> eos;  // each ends a text
   std::optional<int32_t> pad;
 
   // Of the file that was read; a model made afresh has masters.
@@ -116,8 +116,13 @@ struct ModelConfig {
 void CheckModelConfig(const ModelConfig& config, const std::string& place);
 
 ModelConfig ReadModelConfig(const std::string& path);  // of a config.json
+// The token ids of a generation_config.json, which go before config.json's, as in transformers.
+void ReadGenerationConfig(const std::string& path, ModelConfig* config);
 // From a JSON object with config.json's keys, alone or inside another configuration.
 ModelConfig ParseModelConfig(const JsonObject& json);
+
+// Error(kInvalidArgument) that names the first id outside of the vocabulary and its position.
+void CheckTokenIds(std::span<const int32_t> ids, const ModelConfig& config);
 
 // Trainable elements: projections (of which ternary, if the model is), embeddings, norms, biases.
 int64_t ParameterCount(const ModelConfig& config);

@@ -313,13 +313,13 @@ void Model::CheckLength(const Tensor& ids, const ForwardOptions& options) const 
   const int64_t start = options.cache != nullptr ? options.cache->length() : 0;
   if (start + tokens > config_.max_positions) {
     Fail(ErrorKind::kInvalidArgument,
-         "{} tokens behind {} exceed the model's context of {} positions", tokens, start,
-         config_.max_positions);
+         "the model's context of {} is too small for {} more behind {}", config_.max_positions,
+         tokens, start);
   }
   if (options.cache != nullptr && start + tokens > options.cache->capacity()) {
     Fail(ErrorKind::kInvalidArgument,
-         "{} tokens behind {} exceed the cache's capacity of {}; make a larger one", tokens, start,
-         options.cache->capacity());
+         "the cache's capacity of {} is too small for {} more behind {}; make a larger one",
+         options.cache->capacity(), tokens, start);
   }
   if (options.cache != nullptr &&
       (options.cache->batch() != ids.dim(0) || options.cache->layers() != config_.layers)) {
