@@ -36,9 +36,9 @@ std::string CreateBeside(const std::string& path, Create create) {
   for (int attempt = 0; attempt < kTemporaryNames; ++attempt) {
     std::string name = fmt::format("{}.tmp-{}-{}", path, ::getpid(), attempt);
     if (create(name.c_str()) >= 0) return name;
-    if (errno != EEXIST) FailWithReason(path, "create a file beside it", errno);
+    if (errno != EEXIST) FailWithReason(path, "write into its directory", errno);
   }
-  FailWithReason(path, "create a file beside it", EEXIST);
+  FailWithReason(path, "write into its directory", EEXIST);
 }
 
 // Brings a file or directory to the disk.

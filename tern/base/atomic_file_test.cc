@@ -131,6 +131,14 @@ TEST(AtomicFileTest, ADirectoryThatTakesNoFiles) {
   }
 }
 
+TEST(AtomicFileTest, SaysThatTheDirectoryIsNotThere) {
+  const TestDirectory directory;
+  const std::string path = directory.File("nowhere/model");
+  const std::string message = path + ": cannot write into its directory: No such file";
+  ExpectIoError(message, [&] { AtomicFile file(path); });
+  ExpectIoError(message, [&] { AtomicDirectory out(path, AtomicDirectory::Existing::kRefuse); });
+}
+
 TEST(AtomicFileTest, NeverReplacesWhatIsNotAFile) {
   const TestDirectory directory;
   ExpectIoError(directory.path(), [&] { WriteFileAtomically(directory.path(), "x"); });

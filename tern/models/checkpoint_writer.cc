@@ -224,7 +224,7 @@ void CopyCompanions(const std::string& from, const std::string& to) {
 std::span<const std::string_view> CompanionFiles() { return kCompanionFiles; }
 
 SaveReport WriteModelFiles(Context& ctx, const Model& model, const std::string& directory,
-                     const SaveOptions& options) {
+                           const SaveOptions& options) {
   const ModelConfig& config = model.config();
   CheckForm(model, options.form);
   StoredAs stored = {.weights = StoredWeights::kFloat,

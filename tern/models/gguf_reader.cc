@@ -278,7 +278,7 @@ LoadedModel LoadGgufModel(Context& ctx, const std::string& path, const LoadOptio
   if (options.weights == FloatWeights::kMasters) config.weights = nn::WeightKind::kTernary;
   if (options.weights == FloatWeights::kPlain) config.weights = nn::WeightKind::kF32;
   LoadedModel loaded = {.model = nullptr, .tokenizer = {}, .path = path};
-  loaded.tokenizer = ReadGgufTokenizer(file.metadata());
+  if (options.tokenizer) loaded.tokenizer = ReadGgufTokenizer(file.metadata());
   if (loaded.tokenizer && loaded.tokenizer->vocab_size() > config.vocab_size) {
     Fail(ErrorKind::kInvalidFile, "{}: {} token ids do not fit an embedding of {} rows", path,
          loaded.tokenizer->vocab_size(), config.vocab_size);

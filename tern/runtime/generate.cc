@@ -119,10 +119,11 @@ std::vector<int32_t> Greedy(Session& session, std::span<const int32_t> prompt, i
   const auto prompt_tokens = static_cast<int64_t>(prompt.size());
   // The last token is not read.
   if (count < 1 || prompt_tokens > room || count - 1 > room - prompt_tokens) {
-    Fail(ErrorKind::kInvalidArgument,
-         "{} tokens after a prompt of {} do not fit the context, which holds {} more; ask for "
-         "fewer, and at least one",
-         count, prompt_tokens, room);
+    Fail(
+        ErrorKind::kInvalidArgument,
+        "the context holds {} more, too few for a prompt of {} and {} after it; ask for fewer, and "
+        "at least one",
+        room, prompt_tokens, count);
   }
   Sampler sampler(session.context().pool(), {.temperature = 0});
   std::vector<int32_t> ids = {sampler.Next(session.Feed(prompt, sampler.needed()), {})};

@@ -28,19 +28,6 @@ int64_t CheckedWindow(const ModelConfig& config, int64_t window) {
   return window;
 }
 
-// The last target of a text is no input of the model, so Forward() does not see to all of this.
-void CheckIds(std::span<const int32_t> ids, int64_t vocab_size) {
-  if (ids.empty()) Fail(ErrorKind::kInvalidArgument, "there are no tokens to score");
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < 0 || ids[i] >= vocab_size) {
-      Fail(ErrorKind::kInvalidArgument,
-           "token {} of the text is {}, outside the model's vocabulary of {}; was it made by "
-           "another tokenizer?",
-           i, ids[i], vocab_size);
-    }
-  }
-}
-
 std::optional<int32_t> FirstContext(const ModelConfig& config) {
   if (config.bos) return config.bos;
   if (!config.eos.empty()) return config.eos.front();
@@ -106,7 +93,8 @@ double PerplexityResult::BitsPerByte(int64_t text_bytes) const {
 PerplexityResult Perplexity(Context& ctx, const Model& model, std::span<const int32_t> ids,
                             const PerplexityOptions& options,
                             FunctionRef<void(int64_t scored)> on_progress) {
-  CheckIds(ids, model.config().vocab_size);
+  if (ids.empty()) Fail(ErrorKind::kInvalidArgument, "there are no tokens to score");
+  CheckTokenIds(ids, model.config());
   const int64_t window = CheckedWindow(model.config(), options.window);
   PerplexityResult result{.tokens = static_cast<int64_t>(ids.size())};
   std::optional<int32_t> context = FirstContext(model.config());

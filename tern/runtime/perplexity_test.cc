@@ -145,8 +145,9 @@ TEST(PerplexityTest, RefusesWhatCannotBeScored) {
   EXPECT_THAT(message({1, 2}, 65), HasSubstr("a window of 65 tokens: this model takes 1 to 64"));
   EXPECT_THAT(message({1, 2}, -1), HasSubstr("a window of -1"));
   // As the last token, which the model does not read.
-  EXPECT_THAT(message({1, -1}, 0), HasSubstr("token 1 of the text is -1, outside"));
-  EXPECT_THAT(message({1, 260}, 0), HasSubstr("token 1 of the text is 260, outside"));
+  EXPECT_THAT(message({1, -1}, 0), HasSubstr("token id -1 at position 1 is outside of the model"));
+  EXPECT_THAT(message({1, 260}, 0),
+              HasSubstr("token id 260 at position 1 is outside of the model"));
 }
 
 }  // namespace

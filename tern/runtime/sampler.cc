@@ -22,20 +22,6 @@ void CheckRange(std::string_view option, double value, double low, double high,
   Fail(ErrorKind::kInvalidArgument, "{} is {}; it must be {}", option, value, range);
 }
 
-SamplerOptions Checked(const SamplerOptions& options) {
-  CheckRange("temperature", options.temperature, 0, kMaxDouble,
-             "a finite number from 0 (always the likeliest token)");
-  CheckRange("top-k", static_cast<double>(options.top_k), 0, kMaxDouble,
-             "a number of tokens, or 0 (all)");
-  CheckRange("top-p", options.top_p, kLeastDouble, 1, "above 0 and at most 1 (all tokens)");
-  CheckRange("min-p", options.min_p, 0, 1, "from 0 (all tokens) to 1");
-  CheckRange("repetition penalty", options.repetition_penalty, 0.01, 100,
-             "from 0.01 to 100; 1 is none");
-  CheckRange("repetition window", static_cast<double>(options.repetition_window), 0, kMaxDouble,
-             "a number of tokens, or 0 (all)");
-  return options;
-}
-
 // Whether a comes before b.
 bool IsLikelier(const Sampler::Candidate& a, const Sampler::Candidate& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
@@ -51,8 +37,23 @@ double SumWeights(std::span<const Sampler::Candidate> candidates) {
 
 }  // namespace
 
+void CheckSamplerOptions(const SamplerOptions& options) {
+  CheckRange("temperature", options.temperature, 0, kMaxDouble,
+             "a finite number from 0 (always the likeliest token)");
+  CheckRange("top-k", static_cast<double>(options.top_k), 0, kMaxDouble,
+             "a number of tokens, or 0 (all)");
+  CheckRange("top-p", options.top_p, kLeastDouble, 1, "above 0 and at most 1 (all tokens)");
+  CheckRange("min-p", options.min_p, 0, 1, "from 0 (all tokens) to 1");
+  CheckRange("repetition penalty", options.repetition_penalty, 0.01, 100,
+             "from 0.01 to 100; 1 is none");
+  CheckRange("repetition window", static_cast<double>(options.repetition_window), 0, kMaxDouble,
+             "a number of tokens, or 0 (all)");
+}
+
 Sampler::Sampler(MemoryPool& pool, const SamplerOptions& options)
-    : options_(Checked(options)), random_(options.seed), candidates_(&pool), weights_(&pool) {}
+    : options_(options), random_(options.seed), candidates_(&pool), weights_(&pool) {
+  CheckSamplerOptions(options);
+}
 
 int64_t Sampler::needed() const {
   if (options_.repetition_penalty != 1) return 0;

@@ -35,6 +35,9 @@ struct SamplerOptions {
   uint64_t seed = 0;
 };
 
+// Throws Error(kInvalidArgument) that names the option and its range.
+void CheckSamplerOptions(const SamplerOptions& options);
+
 class Sampler {
  public:
   struct Candidate {
@@ -43,8 +46,7 @@ class Sampler {
     int32_t id;
   };
 
-  // Throws Error(kInvalidArgument) that names the option and its range. The pool must outlive the
-  // sampler.
+  // Checks the options. The pool must outlive the sampler.
   Sampler(MemoryPool& pool, const SamplerOptions& options);
 
   // How many of the largest logits decide about the next token, so that the others may be

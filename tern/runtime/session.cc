@@ -29,8 +29,8 @@ int64_t CheckedCapacity(const Model& model, int64_t capacity) {
          capacity);
   }
   Fail(ErrorKind::kInvalidArgument,
-       "{} tokens after the {} that were read do not fit the context of {}", tokens, position,
-       capacity);
+       "the context of {} is too small for {} more after the {} that were read", capacity, tokens,
+       position);
 }
 
 }  // namespace
@@ -51,6 +51,7 @@ std::span<const float> Session::Feed(std::span<const int32_t> ids, int64_t top) 
   if (ids.size() > static_cast<size_t>(capacity() - before)) {
     FailFull(ids.size(), before, capacity());
   }
+  CheckTokenIds(ids, model_.config());
   try {
     for (size_t begin = 0; begin < ids.size(); begin += kChunkTokens) {
       const auto chunk = ids.subspan(begin, std::min(kChunkTokens, ids.size() - begin));

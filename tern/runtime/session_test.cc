@@ -141,7 +141,7 @@ TEST(SessionTest, ErrorsNameTheNumbersAndChangeNothing) {
   EXPECT_EQ(session.position(), 0);
   const uint64_t hash = HashLogits(session.Feed(std::vector<int32_t>{1, 2, 3}));
   EXPECT_THAT(feed(std::vector<int32_t>(8)),
-              HasSubstr("8 tokens after the 3 that were read do not fit the context of 10"));
+              HasSubstr("context of 10 is too small for 8 more after the 3 that were read"));
   EXPECT_NE(feed({4, 260}), "no error");
   EXPECT_NE(feed({-1}), "no error");
   EXPECT_EQ(session.position(), 3);

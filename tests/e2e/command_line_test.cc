@@ -105,7 +105,15 @@ TEST(Shipped, IsFoundByNameFromAnywhere) {
   const Outcome outcome = Succeeds(generate, options);
   EXPECT_THAT(outcome.out, StartsWith("Once upon a time"));
   EXPECT_THAT(outcome.err, HasSubstr("tokens/s"));
-  EXPECT_EQ(SucceedsWithJson({"verify", "tern-stories", "--ids", "1,2,3"}, options)["equal"], true);
+  options.environment = {"TERN_CPU=scalar"};
+  const nlohmann::json verified =
+      SucceedsWithJson({"verify", "tern-stories", "--ids", "1,2,3"}, options);
+  EXPECT_EQ(verified["equal"], true);
+  EXPECT_EQ(verified["checks"].size(), 8U);
+  for (const nlohmann::json& check : verified["checks"]) EXPECT_EQ(check["target"], "scalar");
+  options.environment = {"TERN_CPU=z80"};
+  Refuses(1, {"verify", "tern-stories"}, {"z80", "available"}, options);
+  options.environment = {};
   EXPECT_THAT(Tern({"inspect", "tern-tories"}, options).err, HasSubstr("tern-stories"));
 }
 
@@ -199,8 +207,8 @@ TEST(Tokenize, RefusesBadText) {
   const std::string file = directory.Write("text", "abc\xff");
   Refuses(1, {"tokenize", tokenizer, "--file", file}, {"UTF-8", "3"});
   Refuses(1, {"tokenize", tokenizer, "--file", directory.File("none")}, {"none"});
-  Refuses(1, {"tokenize", tokenizer, "--decode", ""}, {"--decode"});
-  Refuses(1, {"tokenize", tokenizer, "--decode", "1,x"}, {"--decode", "x"});
+  Refuses(2, {"tokenize", tokenizer, "--decode", ""}, {"--decode"});
+  Refuses(2, {"tokenize", tokenizer, "--decode", "1,x"}, {"--decode", "x"});
   Refuses(1, {"tokenize", tokenizer, "--decode", "1,99999999"}, {"99999999"});
   Refuses(1, {"tokenize", file, "--text", "a"}, {file});
   Refuses(1, {"tokenize", directory.path(), "--text", "a"}, {"tokenizer.json"});

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -121,6 +122,10 @@ TEST(Model, WritesText) {
   const Outcome outcome = Succeeds(generate);
   EXPECT_THAT(outcome.out, StartsWith("First Citizen:"));
   EXPECT_THAT(outcome.err, HasSubstr("tokens/s"));
+  // One token is no speed.
+  const Outcome one =
+      Succeeds({"generate", run, "--prompt", "a", "--max-tokens", "1", "--ignore-eos"});
+  EXPECT_THAT(one.err, StartsWith("[1 token; prompt of 1, "));
   const nlohmann::json json = SucceedsWithJson(generate);
   EXPECT_EQ(outcome.out, "First Citizen:" + json["text"].get<std::string>() + "\n");
   EXPECT_LE(json["ids"].size(), 12U);
@@ -138,6 +143,30 @@ TEST(Model, WritesText) {
       {"generate", run, "--ignore-eos", "--max-tokens", "1000", "--temperature", "1"});
   EXPECT_EQ(alone["stop"], "context_full");
   EXPECT_EQ(alone["prompt_tokens"], 1);
+}
+
+TEST(Model, EndsWithAnyOfItsEndTokens) {
+  const TestDirectory directory;
+  const std::string model = Train(directory) + "/model";
+  const Arguments generate = {
+      "generate", model, "--prompt", "First Citizen:", "--max-tokens", "6", "--temperature", "0"};
+  const nlohmann::json ids = SucceedsWithJson(generate + Arguments{"--ignore-eos"})["ids"];
+  ASSERT_EQ(ids.size(), 6U);
+  const nlohmann::json generation = {{"eos_token_id", {287, ids[2]}}, {"top_p", 0.9}};
+  directory.Write("run/model/generation_config.json", generation.dump());
+  directory.Write("run/model/chat_template.jinja", "{{ messages }}");
+  const std::string packed = directory.File("packed");
+  Succeeds({"convert", model, packed});
+  for (const char* name : {"generation_config.json", "chat_template.jinja"}) {
+    EXPECT_EQ(Snapshot(packed)[name], Snapshot(model)[name]) << name;
+  }
+  for (const std::string& path : {model, packed}) {
+    Arguments again = generate;
+    again[1] = path;
+    const nlohmann::json json = SucceedsWithJson(again);
+    EXPECT_EQ(json["stop"], "end_token");
+    EXPECT_LE(json["ids"].size(), 2U);
+  }
 }
 
 TEST(Model, IsMeasured) {
@@ -208,23 +237,28 @@ TEST(Model, ResumesToTheSameBits) {
   }
 }
 
+TEST(Model, TrainingStopsBeforeItsFirstStep) {
+  const TestDirectory directory;
+  const std::string work = directory.File("work");
+  const std::string err = directory.File("err");
+  fs::create_directory(work);
+  const pid_t child = StartWith({"train", "--data", Source("examples/data/shakespeare.txt"),
+                                 "--out", work + "/run", "--vocab-size", "16384", "--steps", "1"},
+                                {}, "/dev/null", "/dev/null", err);
+  // What becomes the run is there, and training the tokenizer takes its time.
+  while (fs::is_empty(work)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  ::kill(child, SIGINT);
+  EXPECT_EQ(Wait(child), 1);
+  EXPECT_THAT(TestDirectory::Read(err), HasSubstr("nothing was written"));
+  EXPECT_TRUE(fs::is_empty(work));
+}
+
 TEST(Model, TrainsOnFromAnotherModel) {
   const TestDirectory directory;
   const std::string run = Train(directory);
   const std::string more = directory.File("more");
-  const Arguments train = {"train",
-                           "--data",
-                           directory.File("text.txt"),
-                           "--out",
-                           more,
-                           "--steps",
-                           "2",
-                           "--sequence-length",
-                           "32",
-                           "--batch-tokens",
-                           "64",
-                           "--micro-batch-tokens",
-                           "64"};
+  const Arguments train = {"train",   "--data", directory.File("text.txt"), "--out", more,
+                           "--steps", "1"};
   // The model decides its shape, and the tokenizer the vocabulary.
   Refuses(2, train + Arguments{"--init", run, "--hidden-size", "64"}, {"--init", "--hidden-size"});
   Refuses(2, train + Arguments{"--tokenizer", run, "--vocab-size", "300"},
@@ -232,6 +266,10 @@ TEST(Model, TrainsOnFromAnotherModel) {
   Succeeds(train + Arguments{"--init", run});
   EXPECT_TRUE(Snapshot(run)["tokenizer.json"] == Snapshot(more)["tokenizer.json"]);
   EXPECT_NE(Logits(run), Logits(more));
+  // Windows are as long as this model's context allows.
+  const auto settings = nlohmann::json::parse(TestDirectory::Read(more + "/train.json"));
+  EXPECT_EQ(settings["sequence_length"], kContext);
+  EXPECT_EQ(settings["micro_batch_tokens"], 2048 / kContext * kContext);
 }
 
 TEST(Model, PlainFloatsHaveNoPackedForm) {
@@ -253,9 +291,10 @@ TEST(Refusals, OfWhatDoesNotFitTheModel) {
   Refuses(1, {"generate", run, "--prompt", long_prompt}, {context});
   Refuses(1, {"generate", run, "--prompt", "a\xff"}, {"UTF-8"});
   Refuses(1, {"generate", run, "--context", "100000"}, {"100000", context});
-  Refuses(1, {"generate", run, "--temperature", "-1"}, {"temperature"});
-  Refuses(1, {"logits", run, "--ids", "1,288"}, {"288"});
-  Refuses(1, {"logits", run, "--ids", "1,2", "--last", "3"}, {"--last"});
+  Refuses(2, {"generate", run, "--temperature", "-1"}, {"temperature"});
+  Refuses(1, {"logits", run, "--ids", "1,288"}, {"token id 288 at position 1", "0 to 287"});
+  Refuses(1, {"verify", run, "--ids", "1,288"}, {"token id 288 at position 1", "0 to 287"});
+  Refuses(2, {"logits", run, "--ids", "1,2", "--last", "3"}, {"--last"});
   Refuses(1, {"logits", run, "--ids", "1", "--greedy", "1000"}, {context});
   Refuses(1, {"perplexity", run, "--file", directory.Write("empty", "")}, {"empty"});
   Refuses(1, {"perplexity", run, "--file", directory.Write("bad", "ab\xc3")}, {"bad", "UTF-8"});
@@ -263,8 +302,13 @@ TEST(Refusals, OfWhatDoesNotFitTheModel) {
           {"4096", context});
   Refuses(1, {"generate", run, "--memory-limit", "100K"}, {"memory"});
 
-  // A tokenizer with more tokens than the model knows.
   const std::string model = run + "/model";
+  // Token ids need no tokenizer.
+  const std::string tokenizer = TestDirectory::Read(model + "/tokenizer.json");
+  directory.Write("run/model/tokenizer.json", tokenizer.substr(0, 100));
+  Refuses(1, {"generate", model}, {"tokenizer.json"});
+  Succeeds({"logits", model, "--ids", "1,2"});
+  // A tokenizer with more tokens than the model knows.
   fs::copy_file(Source("tests/golden/tok/tokenizer.json"), model + "/tokenizer.json",
                 fs::copy_options::overwrite_existing);
   Refuses(1, {"generate", model}, {"tokenizer", "288"});
@@ -281,11 +325,16 @@ TEST(Refusals, LeaveNothingBehind) {
     Refuses(1, Arguments{"train", "--out", out} + arguments, texts);
     EXPECT_FALSE(fs::exists(out));
   };
+  const auto refuses_usage = [&](const Arguments& arguments, std::string_view named) {
+    Refuses(2, Arguments{"train", "--out", out} + arguments, {named});
+    EXPECT_FALSE(fs::exists(out));
+  };
   refuses({"--data", directory.File("none")}, {"none"});
   refuses({"--data", text, "--config", directory.Write("c1", R"({"stepz": 3})")}, {"c1", "stepz"});
   refuses({"--data", text, "--config", directory.Write("c2", R"({"steps": -3})")}, {"c2", "steps"});
-  refuses({"--data", text, "--hidden-size", "31"}, {"hidden_size"});
-  refuses({"--data", text, "--steps", "soon"}, {"steps"});
+  refuses_usage({"--data", text, "--hidden-size", "31"}, "hidden_size");
+  refuses_usage({"--data", text, "--steps", "soon"}, "steps");
+  refuses_usage({"--data", text, "--steps", "-5"}, "-5");
   refuses({"--data", "/dev/null"}, {"/dev/null", "regular"});
   Refuses(2, {"train", "--out", out}, {"--data", "--resume"});
   Refuses(2, {"train", "--out", out, "--data", text, "--resume"}, {"--resume"});
@@ -317,6 +366,28 @@ TEST(Refusals, KeepWhatIsThere) {
   Refuses(1, {"convert", run, model}, {model});
   Succeeds({"convert", run, model, "--type", "hf-masters", "--force"});
   EXPECT_EQ(SucceedsWithJson({"inspect", model})["kinds"].count("packed trits"), 0U);
+}
+
+// The first element of model.norm.weight, in f32, becomes `value`.
+void SetNormWeight(const TestDirectory& directory, const std::string& file, float value) {
+  std::string bytes = TestDirectory::Read(directory.File(file));
+  uint64_t header_bytes = 0;
+  std::memcpy(&header_bytes, bytes.data(), sizeof(header_bytes));
+  const auto header = nlohmann::json::parse(bytes.substr(8, header_bytes));
+  const size_t offset = header["model.norm.weight"]["data_offsets"][0];
+  std::memcpy(bytes.data() + 8 + header_bytes + offset, &value, sizeof(value));
+  directory.Write(file, bytes);
+}
+
+TEST(Refusals, OfAModelThatWouldNotLoad) {
+  const TestDirectory directory;
+  const std::string run = Train(directory);
+  SetNormWeight(directory, "run/model/model.safetensors", 1e6f);
+  const std::string work = directory.File("work");
+  fs::create_directory(work);
+  const std::string out = work + "/out";
+  Refuses(1, {"convert", run, out, "--float", "f16"}, {out + ": ", "model.norm.weight", "inf"});
+  EXPECT_TRUE(fs::is_empty(work));
 }
 
 TEST(Refusals, OfDirectoriesThatCannotBeWritten) {

@@ -112,14 +112,15 @@ std::vector<int32_t> ParseIds(std::string_view text, std::string_view option) {
     int32_t id = 0;
     const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), id);
     if (error != std::errc() || rest != word.data() + word.size() || id < 0) {
-      Fail(ErrorKind::kInvalidArgument, "{} takes token ids like 1,2,3; \"{}\" is none", option,
-           word);
+      throw CLI::ValidationError(
+          fmt::format("{} takes token ids like 1,2,3; \"{}\" is none", option, word));
     }
     ids.push_back(id);
     text.remove_prefix(end);
   }
-  if (ids.empty())
-    Fail(ErrorKind::kInvalidArgument, "{} names no token; give ids like 1,2,3", option);
+  if (ids.empty()) {
+    throw CLI::ValidationError(fmt::format("{} names no token; give ids like 1,2,3", option));
+  }
   return ids;
 }
 
@@ -142,6 +143,10 @@ std::string CountText(int64_t count) {
   std::string text = fmt::format("{}", count);
   for (size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, 1, ',');
   return text;
+}
+
+std::string CountText(int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", CountText(count), noun, count == 1 ? "" : "s");
 }
 
 void PrintJson(const nlohmann::ordered_json& object) {

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tern/base/error.h"
 #include "tern/core/context.h"
 #include "tern/text/tokenizer.h"
 
@@ -59,6 +60,17 @@ void RunWith(CLI::App* command, Runner* run, std::shared_ptr<Options> options,
       [run, options, function] { *run = [options, function] { return function(*options); }; });
 }
 
+// Calls the function; an Error of its is wrong usage that parsing could not see, with exit
+// status 2.
+template <typename Function>
+auto AsUsage(const Function& function) {
+  try {
+    return function();
+  } catch (const Error& error) {
+    throw CLI::ValidationError(error.what());
+  }
+}
+
 // Threads and the CPU backend as the options and the environment say; warnings go to stderr.
 // `cpu_target` forces a target by name, over TERN_CPU.
 std::unique_ptr<Context> MakeContext(const CommonOptions& options,
@@ -71,7 +83,7 @@ int ThreadCount(const CommonOptions& options);
 std::vector<int32_t> EncodeFile(const Tokenizer& tokenizer, std::string_view text,
                                 const std::string& path, const EncodeOptions& options = {});
 
-// "1,2,3" (also with spaces) to ids. Error(kInvalidArgument) that names `option`.
+// "1,2,3" (also with spaces) to ids. Anything else is wrong usage of `option`.
 std::vector<int32_t> ParseIds(std::string_view text, std::string_view option);
 // "1,2,3"
 std::string IdsText(const std::vector<int32_t>& ids);
@@ -80,6 +92,8 @@ std::string IdsText(const std::vector<int32_t>& ids);
 std::string BytesText(double bytes);
 // "12,345,678"
 std::string CountText(int64_t count);
+// "1 token", "12,345 tokens"
+std::string CountText(int64_t count, std::string_view noun);
 
 // One JSON object and a line feed on stdout. Strings that are not UTF-8 are repaired with U+FFFD.
 void PrintJson(const nlohmann::ordered_json& object);

@@ -7,6 +7,7 @@
 #include <set>
 #include <system_error>
 
+#include "tern/base/atomic_file.h"
 #include "tern/base/error.h"
 #include "tern/models/gguf_model.h"
 #include "tools/tern/command.h"
@@ -26,8 +27,9 @@ constexpr const char* kText =
     "                training on\n"
     "  i2_s, tq1_0, tq2_0  a GGUF file for llama.cpp, ik_llama.cpp and bitnet.cpp: 2 bits a trit\n"
     "                (2-bit codes with one scale a matrix), 1.69 and 2.06 bits (a scale for 256)\n"
-    "Trits never change. Afterwards OUT is loaded and its logits are compared with IN's: equal\n"
-    "bits, unless tensors had to be rounded, which are named.";
+    "Trits never change. A directory takes settings of generation, tokenizer and chat along as\n"
+    "they are. OUT is loaded, a directory before it appears, and its logits are compared with\n"
+    "IN's: equal bits, unless tensors had to be rounded, which are named.";
 constexpr const char* kExamples =
     "  tern convert my-model my-model-packed\n"
     "  tern convert my-model small --float bf16\n"
@@ -65,8 +67,9 @@ struct Options : CommonOptions {
 // --force replaces what SaveModel writes, never anything else, and not IN: its masters would be
 // lost.
 void CheckReplaceable(const std::string& in, const std::string& directory) {
-  const std::set<std::string> written = {"config.json", "generation_config.json", "tokenizer.json",
-                                         "tokenizer_config.json", "model.safetensors.index.json"};
+  std::set<std::string, std::less<>> written = {"config.json", "tokenizer.json",
+                                                "model.safetensors.index.json"};
+  written.insert(CompanionFiles().begin(), CompanionFiles().end());
   std::error_code ignored;
   if (std::filesystem::equivalent(ResolveModel(in), directory, ignored)) {
     Fail(ErrorKind::kInvalidArgument, "{}: is IN itself; name another directory", directory);
@@ -102,24 +105,22 @@ std::vector<std::string> WriteGguf(Context& ctx, const Options& options, const L
                    .replace = options.force});
 }
 
-Written Write(Context& ctx, const Options& options) {
+// Writes a GGUF file, or the files of OUT into `directory`.
+Written Write(Context& ctx, const Options& options, const std::string& directory) {
   const std::string type = TypeOf(options);
-  const bool gguf = kGgufTypes.contains(type);
-  if (options.force && !gguf) CheckReplaceable(options.in, options.out);
   LoadOptions load;
   load.weights = options.weights;
   load.keep_masters = type == "hf-masters";
   load.i2_s_layout = options.i2s_layout;
   const LoadedModel in = Load(ctx, options.in, load);
   Written written;
-  if (gguf) {
+  if (kGgufTypes.contains(type)) {
     written.rounded = WriteGguf(ctx, options, in);
   } else {
     SaveOptions save;
     save.form = kTypes.at(type);
     if (!options.float_type.empty()) save.float_dtype = kFloats.at(options.float_type);
     save.max_shard_bytes = options.max_shard_bytes;
-    save.replace = options.force;
     if (save.form == CheckpointForm::kPacked &&
         in.model->config().weights != nn::WeightKind::kTernary) {
       Fail(ErrorKind::kInvalidArgument,
@@ -127,10 +128,21 @@ Written Write(Context& ctx, const Options& options) {
            options.in);
     }
     save.tokenizer = in.tokenizer ? &*in.tokenizer : nullptr;
-    written.rounded = SaveModel(ctx, *in.model, options.out, save).rounded;
+    save.companions = in.path;
+    written.rounded = WriteModelFiles(ctx, *in.model, directory, save).rounded;
   }
   written.hash = LogitsHash(ctx, *in.model, ProbeIds(in.model->config()));
   return written;
+}
+
+// The hash of the logits of what was written at `path`.
+uint64_t HashWritten(Context& ctx, const Options& options, const std::string& path) {
+  try {
+    const LoadedModel out = LoadModel(ctx, path);
+    return LogitsHash(ctx, *out.model, ProbeIds(out.model->config()));
+  } catch (const Error& error) {
+    Fail(error.kind(), "{}: is not right, since it does not load: {}", options.out, error.what());
+  }
 }
 
 int64_t BytesAt(const std::string& path) {
@@ -144,9 +156,8 @@ int64_t BytesAt(const std::string& path) {
   return bytes;
 }
 
-void PrintWritten(const Options& options, const Written& written, uint64_t after) {
+void PrintWritten(const Options& options, const Written& written, uint64_t after, int64_t bytes) {
   const bool equal = written.hash == after;
-  const int64_t bytes = BytesAt(options.out);
   if (options.json) {
     PrintJson({{"in", options.in},
                {"out", options.out},
@@ -165,16 +176,35 @@ void PrintWritten(const Options& options, const Written& written, uint64_t after
   for (const std::string& name : written.rounded) Print("  rounded: " + name + "\n");
 }
 
-int Run(const Options& options) {
-  const std::unique_ptr<Context> ctx = MakeContext(options);
-  const Written written = Write(*ctx, options);
-  const LoadedModel out = LoadModel(*ctx, options.out);
-  const uint64_t after = LogitsHash(*ctx, *out.model, ProbeIds(out.model->config()));
+// Compares what was written at `path` with IN; gives the hash of its logits.
+uint64_t Compare(Context& ctx, const Options& options, const Written& written,
+                 const std::string& path) {
+  const uint64_t after = HashWritten(ctx, options, path);
   if (written.hash != after && written.rounded.empty()) {
     Fail(ErrorKind::kNumeric, "{}: its logits (hash {}) are not those of {} (hash {})", options.out,
          HashText(after), options.in, HashText(written.hash));
   }
-  PrintWritten(options, written, after);
+  return after;
+}
+
+int RunDirectory(Context& ctx, const Options& options) {
+  if (options.force) CheckReplaceable(options.in, options.out);
+  AtomicDirectory out(options.out, options.force ? AtomicDirectory::Existing::kReplace
+                                                 : AtomicDirectory::Existing::kRefuse);
+  const Written written = Write(ctx, options, out.staging_path());
+  const uint64_t after = Compare(ctx, options, written, out.staging_path());
+  const int64_t bytes = BytesAt(out.staging_path());
+  out.Commit();
+  PrintWritten(options, written, after, bytes);
+  return 0;
+}
+
+int Run(const Options& options) {
+  const std::unique_ptr<Context> ctx = MakeContext(options);
+  if (!kGgufTypes.contains(TypeOf(options))) return RunDirectory(*ctx, options);
+  const Written written = Write(*ctx, options, "");
+  PrintWritten(options, written, Compare(*ctx, options, written, options.out),
+               BytesAt(options.out));
   return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "tern/base/error.h"
@@ -53,31 +54,43 @@ int64_t Capacity(const Options& options, const LoadedModel& loaded,
   return options.generate.max_tokens >= most - tokens ? most : tokens + options.generate.max_tokens;
 }
 
-double TokensPerSecond(int64_t tokens, double seconds) {
-  return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
+// None where nothing was timed.
+std::optional<double> TokensPerSecond(int64_t tokens, double seconds) {
+  if (tokens == 0 || !(seconds > 0)) return std::nullopt;
+  return static_cast<double>(tokens) / seconds;
+}
+
+nlohmann::ordered_json ToJson(std::optional<double> value) {
+  return value ? nlohmann::ordered_json(*value) : nullptr;
+}
+
+std::string RateText(std::optional<double> rate) {
+  return rate ? fmt::format(", {:.0f} tokens/s", *rate) : "";
 }
 
 int PrintResult(const Options& options, const GenerateResult& result) {
-  const double prompt_rate = TokensPerSecond(result.prompt_tokens, result.prompt_seconds);
-  const double rate = TokensPerSecond(result.steps, result.generate_seconds);
+  const auto prompt_rate = TokensPerSecond(result.prompt_tokens, result.prompt_seconds);
+  const auto rate = TokensPerSecond(result.steps, result.generate_seconds);
   if (options.json) {
     PrintJson({{"prompt", options.prompt},
                {"text", result.text},
                {"ids", result.ids},
                {"stop", StopReasonName(result.reason)},
                {"prompt_tokens", result.prompt_tokens},
-               {"prompt_tokens_per_second", prompt_rate},
-               {"tokens_per_second", rate}});
+               {"prompt_tokens_per_second", ToJson(prompt_rate)},
+               {"tokens_per_second", ToJson(rate)}});
   } else {
     Print("\n");
-    fmt::print(stderr, "[{} tokens, {:.0f} tokens/s; prompt of {}, {:.0f} tokens/s; stop: {}]\n",
-               result.ids.size(), rate, result.prompt_tokens, prompt_rate,
+    fmt::print(stderr, "[{}{}; prompt of {}{}; stop: {}]\n",
+               CountText(static_cast<int64_t>(result.ids.size()), "token"), RateText(rate),
+               CountText(result.prompt_tokens), RateText(prompt_rate),
                StopReasonName(result.reason));
   }
   return 0;
 }
 
 int Run(const Options& options) {
+  AsUsage([&] { CheckSamplerOptions(options.generate.sampler); });
   const std::map<std::string, DType> kv_types = {
       {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}};
   const std::unique_ptr<Context> ctx = MakeContext(options);

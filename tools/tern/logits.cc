@@ -53,11 +53,13 @@ int Run(const Options& options) {
   const std::vector<int32_t> ids = ParseIds(options.ids, "--ids");
   const auto tokens = static_cast<int64_t>(ids.size());
   if (options.last > tokens) {
-    Fail(ErrorKind::kInvalidArgument, "--last {} is more than the {} tokens of --ids", options.last,
-         tokens);
+    throw CLI::ValidationError(
+        fmt::format("--last {} is more than --ids has: {}", options.last, tokens));
   }
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  const LoadedModel loaded = Load(*ctx, options.model, {.weights = options.weights});
+  const LoadedModel loaded =
+      Load(*ctx, options.model, {.weights = options.weights, .tokenizer = false});
+  CheckTokenIds(ids, loaded.model->config());
   ForwardOptions forward;
   forward.last = options.last;
   const Tensor logits = loaded.model->Forward(*ctx, IdsTensor(*ctx, ids), forward);

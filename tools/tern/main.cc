@@ -86,16 +86,14 @@ int Main(int argc, char** argv) {
 #undef TERN_COMMAND
   try {
     app.parse(argc, argv);
+    if (run) return run();
+    Print(app.help());
+    return 0;
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
     return Usage(app, error);
   }
-  if (!run) {
-    Print(app.help());
-    return 0;
-  }
-  return run();
 }
 
 }  // namespace

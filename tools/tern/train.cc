@@ -23,8 +23,9 @@ constexpr const char* kText =
     "floats. Without --tokenizer or --init a tokenizer is trained on the text first. DIR keeps\n"
     "the settings, the text as token ids, a curve (curve.csv), checkpoints, and at the end\n"
     "the model; DIR then works as MODEL in the other commands. A line <|endoftext|> separates\n"
-    "texts in a file. Ctrl-C writes a checkpoint and stops; --resume goes on from the last\n"
-    "checkpoint, to the same bits as a run that was never stopped.\n"
+    "texts in a file. Ctrl-C writes a checkpoint and stops (before the first step it leaves\n"
+    "nothing); --resume goes on from the last checkpoint, to the same bits as a run that was\n"
+    "never stopped.\n"
     "\n"
     "Settings come from a JSON file (--config), and from the options below, which go first.\n"
     "Without a file they start from a model and a number of steps that suit the size of the\n"
@@ -76,10 +77,19 @@ nlohmann::json SettingsJson(const std::map<std::string, std::string>& settings) 
   return json;
 }
 
+// What holds where the options say nothing.
+TrainConfig BaseConfig(const Options& options) {
+  TrainConfig config;
+  if (options.config.empty()) config = DefaultTrainConfig(TextBytes(options.source.data));
+  if (!options.source.init.empty()) {
+    const std::string model = ResolveModel(options.source.init) + "/config.json";
+    FitContext(ReadModelConfig(model).max_positions, &config);
+  }
+  return options.config.empty() ? config : ReadTrainConfig(options.config, config);
+}
+
 TrainConfig MakeConfig(const Options& options) {
-  const TrainConfig base = options.config.empty()
-                               ? DefaultTrainConfig(TextBytes(options.source.data))
-                               : ReadTrainConfig(options.config);
+  const TrainConfig base = BaseConfig(options);
   nlohmann::json settings = SettingsJson(options.settings);
   // A short run asked for by --steps alone warms up shorter, too.
   if (options.settings.contains("steps") && !options.settings.contains("warmup_steps") &&
@@ -87,7 +97,7 @@ TrainConfig MakeConfig(const Options& options) {
     settings["warmup_steps"] =
         std::min<int64_t>(base.warmup_steps, settings["steps"].get<int64_t>() / 10);
   }
-  return TrainConfigFromJson(settings, "command line", base);
+  return AsUsage([&] { return TrainConfigFromJson(settings, "command line", base); });
 }
 
 std::string TimeText(double seconds) {
@@ -156,13 +166,17 @@ int Run(const Options& options) {
     TrainSource source = options.source;
     if (!source.init.empty()) source.init = ResolveModel(source.init);
     if (!source.tokenizer.empty()) source.tokenizer = ResolveTokenizer(source.tokenizer);
-    trainer = Trainer::Start(*ctx, MakeConfig(options), source, options.out);
+    trainer = Trainer::Start(*ctx, MakeConfig(options), source, options.out, [] {
+      if (stop_requested == 0) return;
+      Fail(ErrorKind::kCancelled, "stopped before the first step; nothing was written");
+    });
   }
   const TrainConfig& config = trainer->config();
-  fmt::print(stderr, "{} parameters, {} training tokens, {} steps of {} tokens, {} threads\n",
-             CountText(ParameterCount(trainer->model().config())),
-             CountText(trainer->training_tokens()), config.steps, CountText(config.batch_tokens),
-             ctx->threads().threads());
+  fmt::print(stderr, "{}, {}, {} of {}, {}\n",
+             CountText(ParameterCount(trainer->model().config()), "parameter"),
+             CountText(trainer->training_tokens(), "training token"),
+             CountText(config.steps, "step"), CountText(config.batch_tokens, "token"),
+             CountText(ctx->threads().threads(), "thread"));
   PrintSummary(options, RunWithProgress(*trainer));
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "tern/base/check.h"
 #include "tern/base/cpu_features.h"
 #include "tern/base/error.h"
+#include "tern/base/settings.h"
 #include "tern/kernels/kernel_table.h"
 #include "tern/models/logits_hash.h"
 #include "tern/runtime/session.h"
@@ -26,8 +27,8 @@ constexpr const char* kText =
     "  packed       the forward pass that only runs\n"
     "  3 at once    the same for a batch of three\n"
     "  one by one   token by token, with the cache of keys and values\n"
-    "on every CPU target of this machine, with 1 thread and with several. Exit status 1 unless\n"
-    "all are equal, bit for bit.";
+    "on every CPU target of this machine, or on that of TERN_CPU alone, with 1 thread and with\n"
+    "several. Exit status 1 unless all are equal, bit for bit.";
 constexpr const char* kExamples =
     "  tern verify tern-stories\n"
     "  tern verify my-model --ids 1,2,3 --threads 8";
@@ -78,7 +79,18 @@ uint64_t OneByOne(Context& ctx, const Model& model, const std::vector<int32_t>& 
   return HashLogits(logits);
 }
 
-void CheckTarget(const Options& options, const char* target, int threads,
+// What TERN_CPU asks for (MakeContext refuses what is not there), else all.
+std::vector<std::string> Targets() {
+  const std::string forced = ReadSettings().cpu_target;
+  if (!forced.empty()) return {forced};
+  std::vector<std::string> names;
+  for (const kernels::Target& target : kernels::ListTargets(CpuFeatures::Detect())) {
+    if (target.supported) names.emplace_back(target.name);
+  }
+  return names;
+}
+
+void CheckTarget(const Options& options, const std::string& target, int threads,
                  std::vector<Check>* checks) {
   CommonOptions common = options;
   common.threads = threads;
@@ -86,10 +98,12 @@ void CheckTarget(const Options& options, const char* target, int threads,
   LoadOptions load;
   load.keep_masters = true;
   load.weights = options.weights;
+  load.tokenizer = false;
   const LoadedModel loaded = Load(*ctx, options.model, load);
   Model& model = *loaded.model;
   const std::vector<int32_t> ids =
       options.ids.empty() ? ProbeIds(model.config()) : ParseIds(options.ids, "--ids");
+  CheckTokenIds(ids, model.config());
   checks->push_back({target, threads, "recorded", Recorded(*ctx, model, ids)});
   model.Pack(*ctx);
   checks->push_back({target, threads, "packed", LogitsHash(*ctx, model, ids)});
@@ -117,10 +131,9 @@ int Run(const Options& options) {
   const int several = std::max(2, ThreadCount(options));
   std::vector<Check> checks;
   size_t printed = 0;
-  for (const kernels::Target& target : kernels::ListTargets(CpuFeatures::Detect())) {
-    if (!target.supported) continue;
+  for (const std::string& target : Targets()) {
     for (const int threads : {1, several}) {
-      CheckTarget(options, target.name, threads, &checks);
+      CheckTarget(options, target, threads, &checks);
       for (; printed < checks.size() && !options.json; ++printed) {
         const Check& check = checks[printed];
         Print(fmt::format("{}  {:<11} {:>2} thread{} {}\n", HashText(check.hash), check.target,
