@@ -258,6 +258,7 @@ const ModelFamily& FindModelFamily(std::string_view name, std::string_view place
     if (family.name == name) return family;
   }
   std::vector<std::string_view> names;
+  names.reserve(std::size(kFamilies));
   for (const ModelFamily& family : kFamilies) names.push_back(family.name);
   Fail(ErrorKind::kUnsupported, "{}: the family {} is not supported; known are: {}", place,
        Quoted(name), fmt::join(names, ", "));
