@@ -15,6 +15,7 @@ std::vector<float> EmbedText(Context& ctx, const Model& model, std::span<const i
          "and it comes without modules.json)");
   }
   if (ids.empty()) Fail(ErrorKind::kInvalidArgument, "an empty text has no embedding");
+  CheckTokenIds(ids, model.config());
   const Tensor tensor = ctx.Empty({1, static_cast<int64_t>(ids.size())}, DType::kI32);
   std::copy(ids.begin(), ids.end(), tensor.data<int32_t>());
   const Tensor state = model.Hidden(ctx, tensor, {.last = 1});

@@ -57,7 +57,7 @@ TEST(Forms, EmbeddingModelsEmbed) {
   EXPECT_EQ(SucceedsWithJson({"verify", model})["equal"], true);
   Refuses(1, {"generate", model, "--prompt", "a"}, {"embedding model", "tern embed"});
   Refuses(1, {"embed", Golden("trilm"), "--ids", "1"}, {"language model"});
-  Refuses(1, {"embed", model, "--ids", "64"}, {"64"});
+  Refuses(1, {"embed", model, "--ids", "64"}, {"token id 64", "vocabulary"});
   Refuses(2, {"embed", model}, {"--text", "--ids"});
 }
 
