@@ -41,8 +41,7 @@ struct Rotation {
   T c, s, r;
 };
 
-// 1 / sqrt(q) as sqrt(q) times 1 / q, both of which the processor computes at once: this is on the
-// critical path of every sweep.
+// Divisions, not a product with 1 / r: thousands of rotations add up what c^2 + s^2 is off from 1.
 template <typename T>
 Rotation<T> MakeRotation(T f, T g) {
   constexpr T kSmall = std::numeric_limits<T>::min() / (kRounding<T> * kRounding<T>);
@@ -50,8 +49,7 @@ Rotation<T> MakeRotation(T f, T g) {
   const T q = f * f + g * g;
   if (q >= kSmall && q <= 1 / kSmall) [[likely]] {
     const T root = std::sqrt(q);
-    const T inverse = root * (1 / q);
-    return {f * inverse, g * inverse, root};
+    return {f / root, g / root, root};
   }
   if (f == 0) return {0, 1, g};
   const int exponent = std::ilogb(std::max(std::abs(f), std::abs(g)));

@@ -74,7 +74,7 @@ class Merge {
       d = std::scalbn(d, -exponent);
     }
     MakeFirstRow(std::scalbn(alpha, -exponent), std::scalbn(beta, -exponent));
-    Deflate(64 * kRounding<T> * std::scalbn(norm, -exponent));
+    Deflate(8 * kRounding<T> * std::scalbn(norm, -exponent));
     const WorkMatrix<T> u(env_.pool, count_, count_), v(env_.pool, count_, count_);
     Solve(v.view());
     FindVectors(u.view(), v.view());
