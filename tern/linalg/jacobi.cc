@@ -48,7 +48,8 @@ void OrthogonalizeRows(const Kernels& kernels, Matrix<double> x, Matrix<double> 
                        double* squares) {
   constexpr int kMaxSweeps = 60;
   const int64_t n = x.rows, width = Padded(x.columns), companion_width = Padded(companion.columns);
-  const double tolerance = kRounding<double> * std::sqrt(static_cast<double>(n));
+  // Above what the rounding of a product of two rows leaves, for two rows as well.
+  const double tolerance = kRounding<double> * std::max(4.0, std::sqrt(static_cast<double>(n)));
   for (int sweep = 0; sweep < kMaxSweeps; ++sweep) {
     for (int64_t i = 0; i < n; ++i) squares[i] = kernels.dot(x.Row(i), x.Row(i), width);
     bool rotated = false;

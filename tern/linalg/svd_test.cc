@@ -78,6 +78,16 @@ TYPED_TEST(SvdTest, RandomAndGraded) {
   }
 }
 
+// Where criteria of convergence have the least room. Thousands of matrices cost little.
+TYPED_TEST(SvdTest, AFewColumns) {
+  for (int round = 0; round < testing::Rounds(4000); ++round) {
+    const int64_t n = 1 + this->random_.Below(4), m = n + this->random_.Below(6);
+    this->CheckSvd(
+        testing::GradedMatrix(this->random_, m, n, round % 2 == 0 ? 15 : 0, round % 4 < 2), m, n);
+    if (this->HasFailure()) return;
+  }
+}
+
 // The values that a matrix was made of come back, whether they fall, coincide or cluster; above 64
 // columns divide and conquer has much to deflate.
 TYPED_TEST(SvdTest, PlantedValues) {

@@ -85,11 +85,17 @@ template <typename T>
 [[gnu::always_inline]] inline void SecularVectors(const T* __restrict d, const T* __restrict z,
                                                   T* __restrict u, T* __restrict v,
                                                   int64_t n) noexcept {
+  T greatest = 0;
   for (int64_t j = 0; j < n; ++j) {
     v[j] = z[j] / v[j];
     u[j] = d[j] * v[j];
+    greatest = std::abs(v[j]) > greatest ? std::abs(v[j]) : greatest;
   }
   u[0] = -1;
+  // Beside a pole, v[j] is so great that f32 cannot hold its square. (u[j] is not: d[0] is 0, and
+  // other poles are far from 0.)
+  const T v_inverse = 1 / greatest;
+  for (int64_t j = 0; j < n; ++j) v[j] *= v_inverse;
   const T u_scale = 1 / std::sqrt(SumOfSquares(u, n));
   const T v_scale = 1 / std::sqrt(SumOfSquares(v, n));
   for (int64_t j = 0; j < n; ++j) {
