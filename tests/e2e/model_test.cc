@@ -438,6 +438,11 @@ TEST(Gguf, IsConvertedBothWays) {
   EXPECT_EQ(Succeeds({"tokenize", file, "--text", "Once upon"}).out,
             Succeeds({"tokenize", "tern-stories", "--text", "Once upon"}).out);
   Refuses(1, exact, {file, "exists"});
+  // The file is read as a model, whose trits do not train.
+  Refuses(1,
+          {"train", "--init", file, "--data", directory.Write("text.txt", "Once upon a time"),
+           "--out", directory.File("run")},
+          {file, "packed weights"});
   json = SucceedsWithJson({"convert", file, file + "8", "--type", "tq1_0", "--embeddings", "q8_0"});
   EXPECT_EQ(json["rounded"].size(), 43u);  // 42 scales and the embeddings
 }

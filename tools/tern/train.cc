@@ -9,7 +9,9 @@
 #include <map>
 
 #include "tern/base/error.h"
+#include "tern/io/gguf.h"
 #include "tern/models/config.h"
+#include "tern/models/gguf_model.h"
 #include "tern/train/trainer.h"
 #include "tools/tern/command.h"
 #include "tools/tern/model_path.h"
@@ -77,13 +79,18 @@ nlohmann::json SettingsJson(const std::map<std::string, std::string>& settings) 
   return json;
 }
 
+// How many positions the model at `path`, a directory or a GGUF file, takes.
+int64_t ContextOf(const std::string& path) {
+  if (IsGgufFile(path)) return ReadGgufConfig(GgufFile(path)).max_positions;
+  return ReadModelConfig(path + "/config.json").max_positions;
+}
+
 // What holds where the options say nothing.
 TrainConfig BaseConfig(const Options& options) {
   TrainConfig config;
   if (options.config.empty()) config = DefaultTrainConfig(TextBytes(options.source.data));
   if (!options.source.init.empty()) {
-    const std::string model = ResolveModel(options.source.init) + "/config.json";
-    FitContext(ReadModelConfig(model).max_positions, &config);
+    FitContext(ContextOf(ResolveModel(options.source.init)), &config);
   }
   return options.config.empty() ? config : ReadTrainConfig(options.config, config);
 }
