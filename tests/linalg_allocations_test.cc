@@ -9,8 +9,12 @@
 #include "tern/backends/cpu/cpu_backend.h"
 #include "tern/base/random.h"
 #include "tern/linalg/cholesky.h"
+#include "tern/linalg/hadamard.h"
 #include "tern/linalg/qr.h"
+#include "tern/linalg/random_orthogonal.h"
+#include "tern/linalg/randomized_svd.h"
 #include "tern/linalg/solve.h"
+#include "tern/linalg/svd.h"
 #include "tests/alloc_counter.h"
 
 namespace tern {
@@ -55,6 +59,11 @@ TEST(LinalgAllocationsTest, NoneOnceWarm) {
           linalg::SolveTriangular(ctx, l, b);
           linalg::Solve(ctx, a, b);
           linalg::Lstsq(ctx, a, b);
+          linalg::Svd(ctx, a);
+          linalg::Svd(ctx, a, {.method = linalg::SvdMethod::kJacobi});
+          linalg::RandomizedSvd(ctx, a, 5);
+          linalg::RandomOrthogonal(ctx, a.shape(), dtype, 1);
+          linalg::WalshHadamard(ctx, a.Sliced(2, 0, 16));
         };
         // Which thread takes which matrix varies, so each thread's cache takes some runs to fill.
         uint64_t least = ~uint64_t{0};

@@ -88,10 +88,9 @@ std::string MatrixName(const Operand& a, int64_t index) {
   return places.empty() ? a.name : std::string(a.name) + "[" + places + "]";
 }
 
-namespace {
-
-template <typename T, typename AllFinite>
-void CopyAndCheck(const Operand& a, int64_t index, const Matrix<T>& out, AllFinite all_finite) {
+template <typename T>
+void CopyFinite(const Env& env, const Operand& a, int64_t index, Matrix<T> out) {
+  const auto all_finite = env.linalg<T>().all_finite;
   const Matrix<const T> in = MatrixAt<T>(a.tensor, index);
   CopyMatrix<T>(in, out);
   const bool contiguous = in.column_stride == 1 && in.row_stride == in.columns;
@@ -105,28 +104,8 @@ void CopyAndCheck(const Operand& a, int64_t index, const Matrix<T>& out, AllFini
   }
 }
 
-}  // namespace
-
-template <typename T>
-void CopyFinite(const Env& env, const Operand& a, int64_t index, Matrix<T> out) {
-  CopyAndCheck(a, index, out, env.linalg<T>().all_finite);
-}
-
-template <typename T>
-void CopyFinite(const Operand& a, int64_t index, Matrix<T> out) {
-  CopyAndCheck(a, index, out, [](const T* x, int64_t n) {
-    T sum = 0;
-    for (int64_t i = 0; i < n; ++i) sum += x[i] - x[i];
-    return sum == 0;
-  });
-}
-
-#define TERN_INSTANTIATE(T)                                                    \
-  template void CopyFinite<T>(const Env&, const Operand&, int64_t, Matrix<T>); \
-  template void CopyFinite<T>(const Operand&, int64_t, Matrix<T>);
-TERN_INSTANTIATE(float)
-TERN_INSTANTIATE(double)
-#undef TERN_INSTANTIATE
+template void CopyFinite<float>(const Env&, const Operand&, int64_t, Matrix<float>);
+template void CopyFinite<double>(const Env&, const Operand&, int64_t, Matrix<double>);
 
 void ForMatrices(const Env& env, int64_t count, FunctionRef<void(int64_t, int64_t)> body) {
   if (count < env.threads.threads()) {

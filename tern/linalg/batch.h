@@ -35,6 +35,15 @@ struct Env {
   }
 };
 
+template <typename T>
+const kernels::SvdKernels<T>& SvdKernelsOf(const Env& env) {
+  if constexpr (std::is_same_v<T, double>) {
+    return env.kernels.svd_f64;
+  } else {
+    return env.kernels.svd_f32;
+  }
+}
+
 // Who asks, and what its operand is called: for messages.
 struct Operand {
   const char* function;
@@ -77,9 +86,6 @@ Matrix<T> MatrixAt(const Tensor& a, int64_t index) {
 // Copies matrix `index` of `a`; Error(kNumeric) that names the first NaN or infinity.
 template <typename T>
 void CopyFinite(const Env& env, const Operand& a, int64_t index, Matrix<T> out);
-// The same without kernels.
-template <typename T>
-void CopyFinite(const Operand& a, int64_t index, Matrix<T> out);
 
 // Calls body(first, last) for ranges of a batch: on several threads unless there are fewer matrices
 // than threads; a body may then itself use the threads. Ranges are long enough to share workspaces.

@@ -22,15 +22,6 @@ struct Bidiagonal {
   Bidiagonal Part(int64_t first, int64_t count) const { return {d + first, e + first, count}; }
 };
 
-template <typename T>
-const kernels::SvdKernels<T>& SvdKernelsOf(const Env& env) {
-  if constexpr (std::is_same_v<T, double>) {
-    return env.kernels.svd_f64;
-  } else {
-    return env.kernels.svd_f32;
-  }
-}
-
 // The greatest relative error of one rounding.
 template <typename T>
 inline constexpr T kRounding = std::numeric_limits<T>::epsilon() / 2;

@@ -50,10 +50,6 @@ template void SvdByBidiagonal<float>(const Env&, Matrix<float>, SvdMethod, const
 template void SvdByBidiagonal<double>(const Env&, Matrix<double>, SvdMethod,
                                       const TallSvd<double>&);
 
-namespace {
-
-// Divides by a power of two, so that the greatest magnitude lies in [1, 2). Returns its exponent;
-// 0 where all is zero.
 template <typename T>
 int Normalize(Matrix<T> a) {
   T greatest = 0;
@@ -74,13 +70,26 @@ int Normalize(Matrix<T> a) {
   return exponent;
 }
 
+template <typename T>
+void ScaleValues(const Operand& a, int64_t index, int exponent, T* values, int64_t count) {
+  for (int64_t k = 0; k < count; ++k) {
+    values[k] = std::scalbn(values[k], exponent);
+    if (!std::isfinite(values[k])) {
+      Fail(ErrorKind::kNumeric, "{}: a singular value of {} is too large for {}", a.function,
+           MatrixName(a, index), DTypeName(a.tensor.dtype()));
+    }
+  }
+}
+
+namespace {
+
 // Row k of out becomes row order[k] of rows, times sign[k]; order may end before the rows do.
 template <typename T>
 void StoreRows(const Env& env, Matrix<T> rows, const int64_t* order, const T* sign, int64_t count,
                Matrix<T> out) {
   constexpr int64_t kSquare = 16;
-  const int64_t grain = rows.rows * rows.columns < 40000 ? rows.rows : kSquare;
-  env.threads.ParallelFor(rows.rows, std::max(kSquare, grain), [&](int64_t begin, int64_t end) {
+  const int64_t grain = out.rows * rows.columns < 40000 ? out.rows : kSquare;
+  env.threads.ParallelFor(out.rows, std::max(kSquare, grain), [&](int64_t begin, int64_t end) {
     for (int64_t k0 = begin; k0 < end; k0 += kSquare) {
       for (int64_t j0 = 0; j0 < rows.columns; j0 += kSquare) {
         const int64_t j1 = std::min(j0 + kSquare, rows.columns);
@@ -95,77 +104,83 @@ void StoreRows(const Env& env, Matrix<T> rows, const int64_t* order, const T* si
   });
 }
 
-// Where the results of one matrix go; no rows of u: values only.
+}  // namespace
+
 template <typename T>
-struct Outputs {
-  Matrix<T> u, vt;
-  T* s;
-};
+void StoreSorted(const Env& env, const TallSvd<T>& svd, int64_t values, const SvdOutputs<T>& out) {
+  const Workspace indices(env.pool, static_cast<size_t>(values) * sizeof(int64_t));
+  int64_t* const order = indices.As<int64_t>();
+  std::iota(order, order + values, 0);
+  std::sort(order, order + values, [&](int64_t i, int64_t j) {
+    return svd.values[i] != svd.values[j] ? svd.values[i] > svd.values[j] : i < j;
+  });
+  for (int64_t k = 0; k < out.count; ++k) out.s[k] = svd.values[order[k]];
+  if (out.ut.rows == 0) return;
+  const Workspace numbers(env.pool, static_cast<size_t>(out.count) * sizeof(T));
+  T* const signs = numbers.template As<T>();
+  for (int64_t k = 0; k < out.count; ++k) {
+    const T* const row = svd.ut.Row(order[k]);
+    const T* const greatest = std::max_element(row, row + svd.ut.columns,
+                                               [](T x, T y) { return std::abs(x) < std::abs(y); });
+    signs[k] = *greatest < 0 ? T(-1) : T(1);
+  }
+  StoreRows(env, svd.ut, order, signs, out.count, out.ut);
+  StoreRows(env, svd.vt, order, signs, out.count, out.vt);
+}
+
+#define TERN_INSTANTIATE(T)                                                \
+  template int Normalize<T>(Matrix<T>);                                    \
+  template void ScaleValues<T>(const Operand&, int64_t, int, T*, int64_t); \
+  template void StoreSorted<T>(const Env&, const TallSvd<T>&, int64_t, const SvdOutputs<T>&);
+TERN_INSTANTIATE(float)
+TERN_INSTANTIATE(double)
+#undef TERN_INSTANTIATE
+
+namespace {
 
 template <typename T>
 class OneSvd {
  public:
-  OneSvd(const Env& env, const Operand& operand, SvdOptions options)
+  OneSvd(const Env& env, const Operand& operand, SvdMethod method)
       : env_(env),
         operand_(operand),
-        options_(options),
+        method_(method),
         m_(operand.tensor.dim(-2)),
         n_(operand.tensor.dim(-1)),
         large_(std::max(m_, n_)),
         small_(std::min(m_, n_)) {}
 
-  void Run(int64_t index, const Outputs<T>& out) const {
+  // Values only where out.ut has no rows.
+  void Run(int64_t index, const SvdOutputs<T>& out) const {
     const WorkMatrix<T> tall(env_.pool, large_, small_);
     Load(index, tall);
     const int exponent = Normalize(tall.view());
-    const bool vectors = options_.vectors != SvdVectors::kNone;
-    const int64_t ut_rows = !vectors ? 0 : options_.vectors == SvdVectors::kFull ? large_ : small_;
-    const WorkMatrix<T> ut(env_.pool, ut_rows, large_), vt(env_.pool, vectors ? small_ : 0, small_);
-    const Workspace numbers(env_.pool, static_cast<size_t>(2 * small_) * sizeof(T));
-    T* const values = numbers.template As<T>();
-    Decompose(tall, {values, ut.view(), vt.view()});
-    const Workspace indices(env_.pool, static_cast<size_t>(small_) * sizeof(int64_t));
-    int64_t* const order = indices.As<int64_t>();
-    std::iota(order, order + small_, 0);
-    std::sort(order, order + small_, [&](int64_t i, int64_t j) {
-      return values[i] != values[j] ? values[i] > values[j] : i < j;
-    });
-    for (int64_t k = 0; k < small_; ++k) {
-      out.s[k] = std::scalbn(values[order[k]], exponent);
-      if (!std::isfinite(out.s[k])) {
-        Fail(ErrorKind::kNumeric, "svd: singular value {} of {} is too large for {}", k,
-             MatrixName(operand_, index), DTypeName(operand_.tensor.dtype()));
-      }
-    }
-    if (!vectors) return;
-    T* const signs = values + small_;
-    for (int64_t k = 0; k < small_; ++k) {
-      const T* const row = ut.view().Row(order[k]);
-      const T* const greatest =
-          std::max_element(row, row + large_, [](T x, T y) { return std::abs(x) < std::abs(y); });
-      signs[k] = *greatest < 0 ? T(-1) : T(1);
-    }
-    const bool wide = m_ < n_;
-    StoreRows(env_, ut.view(), order, signs, small_, wide ? out.vt : out.u.Transposed());
-    StoreRows(env_, vt.view(), order, signs, small_, wide ? out.u.Transposed() : out.vt);
+    const bool vectors = out.ut.rows > 0;
+    const WorkMatrix<T> ut(env_.pool, out.ut.rows, large_),
+        vt(env_.pool, vectors ? small_ : 0, small_);
+    const Workspace values(env_.pool, static_cast<size_t>(small_) * sizeof(T));
+    const TallSvd<T> svd = {values.template As<T>(), ut.view(), vt.view()};
+    Decompose(tall, svd);
+    ScaleValues(operand_, index, exponent, svd.values, small_);
+    StoreSorted(env_, svd, small_, out);
   }
 
  private:
   // The matrix, or the transpose of a wide one.
   void Load(int64_t index, const WorkMatrix<T>& tall) const {
     if (m_ >= n_) {
-      CopyFinite<T>(operand_, index, tall.view());
+      CopyFinite<T>(env_, operand_, index, tall.view());
     } else {
       const WorkMatrix<T> wide(env_.pool, m_, n_);
-      CopyFinite<T>(operand_, index, wide.view());
+      CopyFinite<T>(env_, operand_, index, wide.view());
       CopyMatrix<T>(wide.view().Transposed(), tall.view());
     }
     ClearPadding(tall);
   }
 
   void Decompose(const WorkMatrix<T>& tall, const TallSvd<T>& out) const {
-    if (options_.method != SvdMethod::kJacobi) {
-      SvdByBidiagonal<T>(env_, tall.view(), options_.method, out);
+    if (method_ != SvdMethod::kJacobi) {
+      SvdByBidiagonal<T>(env_, tall.view(), method_, out);
     } else if constexpr (std::is_same_v<T, double>) {
       SvdByJacobi(env_, tall.view(), out);
     } else {
@@ -190,22 +205,23 @@ class OneSvd {
 
   const Env& env_;
   const Operand& operand_;
-  const SvdOptions options_;
+  const SvdMethod method_;
   const int64_t m_, n_;
   const int64_t large_, small_;
 };
 
 template <typename T>
-void RunSvd(const Env& env, const Operand& operand, SvdOptions options, const SvdResult& result) {
-  const OneSvd<T> one(env, operand, options);
-  const bool vectors = options.vectors != SvdVectors::kNone;
+void RunSvd(const Env& env, const Operand& operand, SvdMethod method, const SvdResult& result) {
+  const OneSvd<T> one(env, operand, method);
+  const bool wide = operand.tensor.dim(-2) < operand.tensor.dim(-1);
   const int64_t k = result.s.dim(-1);
   ForMatrices(env, BatchCount(operand.tensor), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      Outputs<T> out = {{}, {}, result.s.data<T>() + i * k};
-      if (vectors) {
-        out.u = MatrixAt<T>(result.u, i);
+      SvdOutputs<T> out = {k, result.s.data<T>() + i * k, {}, {}};
+      if (result.u.defined()) {
+        out.ut = MatrixAt<T>(result.u, i).Transposed();
         out.vt = MatrixAt<T>(result.vt, i);
+        if (wide) std::swap(out.ut, out.vt);
       }
       one.Run(i, out);
     }
@@ -226,7 +242,7 @@ SvdResult Svd(Context& ctx, const Tensor& a, SvdOptions options) {
     result.u = ctx.EmptyLike(a, MatrixShape(a, m, full ? m : k), a.dtype());
     result.vt = ctx.EmptyLike(a, MatrixShape(a, full ? n : k, n), a.dtype());
   }
-  WithFloat(a, [&](auto t) { RunSvd<decltype(t)>(env, operand, options, result); });
+  WithFloat(a, [&](auto t) { RunSvd<decltype(t)>(env, operand, options.method, result); });
   return result;
 }
 

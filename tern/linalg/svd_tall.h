@@ -22,6 +22,27 @@ void SvdByBidiagonal(const Env& env, Matrix<T> a, SvdMethod method, const TallSv
 // The same by one-sided Jacobi rotations.
 void SvdByJacobi(const Env& env, Matrix<double> a, const TallSvd<double>& out);
 
+// Divides by a power of two, so that the greatest magnitude lies in [1, 2). Returns its exponent;
+// 0 where all is zero.
+template <typename T>
+int Normalize(Matrix<T> a);
+
+// values = values 2^exponent. Error(kNumeric) naming matrix `index` of `a` where one is too large.
+template <typename T>
+void ScaleValues(const Operand& a, int64_t index, int exponent, T* values, int64_t count);
+
+// The greatest `count` values in order with their vectors; signs such that the greatest element of
+// each row of ut is positive.
+template <typename T>
+struct SvdOutputs {
+  int64_t count;
+  T* s;
+  Matrix<T> ut;  // no rows: values only. Rows of `svd` beyond its values follow where there is room
+  Matrix<T> vt;
+};
+template <typename T>
+void StoreSorted(const Env& env, const TallSvd<T>& svd, int64_t values, const SvdOutputs<T>& out);
+
 // Rows first ... rows.rows - 1 become unit vectors; the padding too is set to zero.
 template <typename T>
 void FillUnitRows(Matrix<T> rows, int64_t first) {

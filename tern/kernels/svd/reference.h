@@ -104,9 +104,11 @@ template <typename T>
   }
 }
 
-// Two steps at a time while four rows are left to combine.
+// Two steps at a time while four rows are left to combine. Scaled first: nothing on the way then
+// overflows where the norm of the result does not.
 template <typename T>
 [[gnu::always_inline]] inline void Hadamard(T* __restrict x, T scale, int64_t n) noexcept {
+  for (int64_t i = 0; i < n; ++i) x[i] *= scale;
   int64_t half = 1;
   for (; 4 * half <= n; half *= 4) {
     for (int64_t first = 0; first < n; first += 4 * half) {
@@ -128,7 +130,6 @@ template <typename T>
       x[i + half] = a - x[i + half];
     }
   }
-  for (int64_t i = 0; i < n; ++i) x[i] *= scale;
 }
 
 template <typename T>
