@@ -6,6 +6,7 @@ find_package(CLI11 REQUIRED)
 find_package(hwy REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET "libpcre2-8>=10.40")
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET "libutf8proc>=2.6")
 
 if(TERN_BUILD_TESTS)
   find_package(GTest REQUIRED)

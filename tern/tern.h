@@ -28,6 +28,7 @@
 #include "tern/runtime/generate.h"
 #include "tern/runtime/perplexity.h"
 #include "tern/runtime/session.h"
+#include "tern/text/chat_template.h"
 #include "tern/text/tokenizer.h"
 #include "tern/text/tokenizer_trainer.h"
 #include "tern/train/trainer.h"
