@@ -36,12 +36,19 @@ int32_t Tape::AddVariable(const Tensor& like) {
   return static_cast<int32_t>(variables_.size()) - 1;
 }
 
+int32_t Tape::VariableOf(const Tensor& linked) const {
+  const TapeLink link = linked.link();
+  TERN_CHECK(link.tape == this);
+  TERN_CHECK(static_cast<size_t>(link.variable) < leaves_ || link.pass == pass_);
+  return link.variable;
+}
+
 Tensor Tape::Watch(const Tensor& leaf) {
   TERN_CHECK(leaf.defined() && leaf.link().tape == nullptr);
   TERN_CHECK(leaf.dtype() == DType::kF32 || leaf.dtype() == DType::kF64);
   TERN_CHECK(nodes_.empty());
   Tensor linked = leaf;
-  linked.set_link({this, AddVariable(leaf)});
+  linked.set_link({this, AddVariable(leaf), pass_});
   leaves_ = variables_.size();
   return linked;
 }
@@ -52,11 +59,11 @@ void Tape::AddNode(std::span<const Tensor* const> inputs, std::span<Tensor* cons
   Node node = {};
   node.closure = closure;
   for (const Tensor* input : inputs) {
-    node.inputs[node.input_count++] = input->link().tape == this ? input->link().variable : -1;
+    node.inputs[node.input_count++] = input->link().tape == this ? VariableOf(*input) : -1;
   }
   for (Tensor* output : outputs) {
     const int32_t variable = AddVariable(*output);
-    output->set_link({this, variable});
+    output->set_link({this, variable, pass_});
     node.outputs[node.output_count++] = variable;
   }
   nodes_.push_back(node);
@@ -114,7 +121,7 @@ void Tape::RunNode(int32_t index) {
 }
 
 void Tape::Backward(const Tensor& output, const Tensor& output_gradient) {
-  TERN_CHECK(output.link().tape == this);
+  const int32_t variable = VariableOf(output);
   Tensor seed = output_gradient;
   if (!seed.defined()) {
     if (output.elements() != 1) {
@@ -126,7 +133,7 @@ void Tape::Backward(const Tensor& output, const Tensor& output_gradient) {
     const Tensor* out[] = {&seed};
     ctx_.Run({.op = Op::kFill, .outputs = out, .attrs = ScalarAttrs{1.0}});
   }
-  Accumulate(output.link().variable, std::move(seed));
+  Accumulate(variable, std::move(seed));
   for (int32_t i = static_cast<int32_t>(nodes_.size()) - 1; i >= 0; --i) RunNode(i);
   Clear();
 }
@@ -135,6 +142,7 @@ void Tape::Clear() {
   for (Node& node : nodes_) DestroyClosure(node);
   nodes_.clear();
   variables_.erase(variables_.begin() + static_cast<int64_t>(leaves_), variables_.end());
+  ++pass_;
 }
 
 const Tensor& Tape::Gradient(const Tensor& leaf) const {

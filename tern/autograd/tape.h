@@ -5,7 +5,8 @@
 //
 // Leaves are the tensors whose gradients are wanted (parameters). Watch() links one; its gradient
 // adds up over Backward() calls until ZeroGradients(). Everything else that was recorded lives
-// until Backward() or Clear(). Nodes, closures and gradients take their memory from the pool.
+// until Backward() or Clear(): to use a tensor from before is a programmer's mistake, unless it is
+// Detached(). Nodes, closures and gradients take their memory from the pool.
 //
 // A tape belongs to one thread at a time. There are no second derivatives: closures see and make
 // unlinked tensors.
@@ -111,6 +112,7 @@ class Tape {
   void AddNode(std::span<const Tensor* const> inputs, std::span<Tensor* const> outputs,
                Closure closure);
   int32_t AddVariable(const Tensor& like);
+  int32_t VariableOf(const Tensor& linked) const;
   void Accumulate(int32_t variable, Tensor gradient);
   void RunNode(int32_t index);
   void DestroyClosure(Node& node) noexcept;
@@ -120,6 +122,7 @@ class Tape {
   PoolVector<Variable> variables_;
   PoolVector<Node> nodes_;
   size_t leaves_ = 0;  // the first variables
+  uint32_t pass_ = 0;  // how often the tape was cleared
 };
 
 // The tape that any of the tensors is linked to, or nullptr. Two different tapes in one op are a

@@ -220,6 +220,10 @@ TEST_F(TapeDeathTest, CatchesMistakes) {
   EXPECT_DEATH(Mul(a, b), "check failed");                  // two tapes
   EXPECT_DEATH(tape_.Watch(a), "check failed");             // linked already
   EXPECT_DEATH(other.Backward(Mul(a, a)), "check failed");  // another's
+  const Tensor old = Mul(a, a);
+  tape_.Clear();
+  EXPECT_DEATH(Mul(old, a), "check failed");  // of a pass that is over
+  EXPECT_DEATH(tape_.Backward(old), "check failed");
   Tensor y = Values({1}, {0});
   RecordBackward({&a}, {&y}, [this](GradientPass& pass) { pass.Add(0, Values({2}, {1, 1})); });
   EXPECT_DEATH(tape_.Backward(y), "check failed");  // a gradient of another shape

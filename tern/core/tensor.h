@@ -31,6 +31,7 @@ class Tape;
 struct TapeLink {
   Tape* tape = nullptr;
   int32_t variable = -1;
+  uint32_t pass = 0;  // between which two calls of Clear() it was recorded
 };
 
 template <typename T>
