@@ -29,6 +29,14 @@ constexpr int kTemporaryNames = 1000;
   Fail(ErrorKind::kIo, "{}: cannot {}: {}", path, action, std::generic_category().message(reason));
 }
 
+// What exists at path, for a rename would act on a symbolic link instead of what it points to.
+std::string Resolved(const std::string& path) {
+  std::error_code error;
+  const fs::path target = fs::canonical(path, error);
+  if (error) FailWithReason(path, "resolve", error.value());
+  return target.string();
+}
+
 // Calls create(name) with names beside path until one is not taken; returns that name. create
 // returns a negative number and sets errno when it fails.
 template <typename Create>
@@ -71,10 +79,13 @@ std::string WithoutTrailingSlashes(std::string path) {
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   struct stat status = {};
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    Fail(ErrorKind::kIo, "{}: exists and is not a regular file; name another one", path);
+  if (::stat(path.c_str(), &status) == 0) {
+    if (!S_ISREG(status.st_mode)) {
+      Fail(ErrorKind::kIo, "{}: exists and is not a regular file; name another one", path);
+    }
+    if (fs::is_symlink(path)) path_ = Resolved(path);
   }
-  temporary_path_ = CreateBeside(path, [this](const char* name) {
+  temporary_path_ = CreateBeside(path_, [this](const char* name) {
     fd_ = ::open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     return fd_;
   });
@@ -131,10 +142,7 @@ AtomicDirectory::AtomicDirectory(const std::string& path, Existing existing)
       Fail(ErrorKind::kIo, "{}: exists and is not empty; name another directory or empty it",
            path_);
     }
-    // A rename would act on a symbolic link instead of what it points to.
-    const fs::path target = fs::canonical(path_, error);
-    if (error) FailWithReason(path_, "resolve", error.value());
-    path_ = target.string();
+    path_ = Resolved(path_);
   }
   staging_path_ = CreateBeside(path_, [](const char* name) { return ::mkdir(name, 0777); });
 }

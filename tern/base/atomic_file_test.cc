@@ -82,6 +82,15 @@ TEST(AtomicFileTest, AppearsAtCommitAndReplacesTheOldFile) {
   EXPECT_EQ(TestDirectory::Read(directory.File("c")), "");
 }
 
+TEST(AtomicFileTest, WritesWhatASymbolicLinkPointsTo) {
+  const TestDirectory directory;
+  const std::string path = directory.Write("a", "old");
+  ASSERT_EQ(::symlink("a", directory.File("link").c_str()), 0);
+  WriteFileAtomically(directory.File("link"), "new");
+  EXPECT_EQ(TestDirectory::Read(path), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(directory.File("link")));
+}
+
 TEST(AtomicFileTest, LeavesNothingWithoutCommit) {
   const TestDirectory directory;
   {
