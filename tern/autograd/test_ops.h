@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -14,14 +15,14 @@
 
 namespace tern {
 
-// Calls f(offsets...) for the offset of each element in each tensor; all have one shape.
+// Calls f(offsets...) for the offset of each element in each of three tensors of one shape.
 template <typename F>
-void ForEachElement(const Tensor& a, const Tensor& b, const Tensor& y, F f, int axis = 0,
-                    int64_t at_a = 0, int64_t at_b = 0, int64_t at_y = 0) {
-  if (axis == y.rank()) return f(at_a, at_b, at_y);
-  for (int64_t i = 0; i < y.dim(axis); ++i) {
-    ForEachElement(a, b, y, f, axis + 1, at_a + i * a.stride(axis), at_b + i * b.stride(axis),
-                   at_y + i * y.stride(axis));
+void ForEachElement(const std::array<const Tensor*, 3>& tensors, F f, int axis = 0,
+                    std::array<int64_t, 3> at = {}) {
+  if (axis == tensors[0]->rank()) return f(at[0], at[1], at[2]);
+  for (int64_t i = 0; i < tensors[0]->dim(axis); ++i) {
+    ForEachElement(tensors, f, axis + 1, at);
+    for (size_t t = 0; t < 3; ++t) at[t] += tensors[t]->stride(axis);
   }
 }
 
@@ -31,19 +32,19 @@ inline void ComputeTapeOps(const OpCall& call) {
   switch (call.op) {
     case Op::kCopy: {
       const double* a = call.in(0).data<double>();
-      ForEachElement(call.in(0), call.in(0), y,
+      ForEachElement({&call.in(0), &call.in(0), &y},
                      [&](int64_t i, int64_t, int64_t at) { to[at] = a[i]; });
       break;
     }
     case Op::kAdd: {
       const double* a = call.in(0).data<double>();
       const double* b = call.in(1).data<double>();
-      ForEachElement(call.in(0), call.in(1), y,
+      ForEachElement({&call.in(0), &call.in(1), &y},
                      [&](int64_t i, int64_t j, int64_t at) { to[at] = a[i] + b[j]; });
       break;
     }
     case Op::kFill:
-      ForEachElement(y, y, y,
+      ForEachElement({&y, &y, &y},
                      [&](int64_t, int64_t, int64_t at) { to[at] = call.as<ScalarAttrs>().value; });
       break;
     default:
@@ -79,7 +80,7 @@ struct TapeContext {
   // The sum of all elements, [1]. Its gradient is a view of stride 0.
   Tensor Sum(const Tensor& a) {
     Tensor y = Values({1}, {0});
-    ForEachElement(a, a, a,
+    ForEachElement({&a, &a, &a},
                    [&](int64_t i, int64_t, int64_t) { *y.data<double>() += a.data<double>()[i]; });
     RecordBackward({&a}, {&y}, [shape = a.shape()](GradientPass& pass) {
       pass.Add(0, pass.OutputGradient().Broadcast(shape));
@@ -93,7 +94,7 @@ struct TapeContext {
  private:
   Tensor Product(const Tensor& a, const Tensor& b) {
     Tensor y = ctx.EmptyLike(a, a.shape(), DType::kF64);
-    ForEachElement(a, b, y, [&](int64_t i, int64_t j, int64_t at) {
+    ForEachElement({&a, &b, &y}, [&](int64_t i, int64_t j, int64_t at) {
       y.data<double>()[at] = a.data<double>()[i] * b.data<double>()[j];
     });
     return y;

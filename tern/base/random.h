@@ -23,13 +23,6 @@ class Random {
  public:
   explicit Random(uint64_t seed, uint64_t stream = 0) : seed_(seed), stream_(stream) {}
 
-  // How many 32-bit words have been drawn. A generator with the same seed and stream that seeks
-  // to this position goes on alike: with these three numbers a run is resumed.
-  uint64_t position() const { return position_; }
-  void Seek(uint64_t position) { position_ = position; }
-  uint64_t seed() const { return seed_; }
-  uint64_t stream() const { return stream_; }
-
   uint32_t NextU32();
   uint64_t NextU64();  // two words, the low one first
 
@@ -56,7 +49,7 @@ class Random {
  private:
   uint64_t seed_;
   uint64_t stream_;
-  uint64_t position_ = 0;
+  uint64_t position_ = 0;                 // words drawn
   uint64_t cached_block_ = ~uint64_t{0};  // the block that words_ holds; no position reaches ~0
   std::array<uint32_t, 4> words_{};
 };

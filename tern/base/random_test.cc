@@ -25,16 +25,12 @@ TEST(RandomTest, PhiloxKnownAnswers) {
             (Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
-TEST(RandomTest, SeedStreamAndPositionNameASequence) {
+TEST(RandomTest, SeedAndStreamNameASequence) {
   Random a(7, 1);
   std::vector<uint32_t> words(20);
   for (uint32_t& word : words) word = a.NextU32();
-  EXPECT_EQ(a.position(), 20u);
   Random b(7, 1);
-  for (const uint64_t start : {0u, 3u, 4u, 11u, 1u}) {
-    b.Seek(start);
-    for (size_t i = start; i < words.size(); ++i) ASSERT_EQ(b.NextU32(), words[i]);
-  }
+  for (const uint32_t word : words) ASSERT_EQ(b.NextU32(), word);
   Random other_stream(7, 2);
   Random other_seed(8, 1);
   EXPECT_NE(other_stream.NextU32(), words[0]);

@@ -56,12 +56,10 @@ class MockBackend final : public Backend {
     return !options_.unsupported.contains(call.op);
   }
   void Run(Context& ctx, const OpCall& call) override;
-  void Synchronize() override { ++synchronizations_; }
+  void Synchronize() override {}
 
   // The calls so far, failed ones included.
   const std::vector<Record>& calls() const { return calls_; }
-  void ForgetCalls() { calls_.clear(); }
-  int64_t synchronizations() const { return synchronizations_; }
 
   // The n-th call from now (1: the next) throws an Error of that kind and writes nothing.
   void FailCall(int64_t n, ErrorKind kind = ErrorKind::kOutOfMemory);
@@ -70,7 +68,6 @@ class MockBackend final : public Backend {
   Options options_;
   MemoryPool pool_;
   std::vector<Record> calls_;
-  int64_t synchronizations_ = 0;
   int64_t calls_to_failure_ = 0;  // 0: none is planned
   ErrorKind failure_kind_ = ErrorKind::kOutOfMemory;
 };
