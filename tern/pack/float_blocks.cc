@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "tern/base/float16.h"
 
@@ -33,7 +34,8 @@ void EncodeQ80(const float* values, uint8_t* bytes) {
   float largest = 0;
   for (int i = 0; i < 32; ++i) largest = std::max(largest, std::fabs(values[i]));
   const float d = largest / 127.0f;
-  const float inverse = d != 0 ? 1.0f / d : 0.0f;
+  // Below, f16 holds no d anyway, and the inverse may be infinite.
+  const float inverse = d >= std::numeric_limits<float>::min() ? 1.0f / d : 0.0f;
   WriteHalf(d, bytes);
   for (int i = 0; i < 32; ++i) {
     bytes[2 + i] = static_cast<uint8_t>(static_cast<int8_t>(std::round(values[i] * inverse)));

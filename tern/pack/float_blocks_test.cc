@@ -49,6 +49,14 @@ TEST(FloatBlocks, DecodeQ80AndQ40) {
   }
 }
 
+// 127 / 1e-38 is infinite, and no int8 that a machine makes of infinity is right.
+TEST(FloatBlocks, Q80TakesWhatF16DoesNotHoldForZeros) {
+  const std::vector<float> values(32, 1e-38f);
+  Bytes bytes(34, 0xff);
+  FindFloatBlock("Q8_0")->encode(values.data(), bytes.data());
+  EXPECT_EQ(bytes, Bytes(34, 0));
+}
+
 // As ggml's dequantize_row_q6_K goes through a block.
 std::vector<float> ReferenceQ6K(const Bytes& bytes) {
   std::vector<float> values(256);

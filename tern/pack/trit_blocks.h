@@ -4,9 +4,9 @@
 // lie; what is common stands here. Plain loops: what kernels read is made from trits
 // (ternary_layout.h).
 //
-//   kTensor   blocks ... blocks | tail: f32 scale, 28 bytes 0     (I2_S; blocks run over rows'
-//   ends) kRow      scale, block, block ... | scale, block, ...         a row each kBlock    every
-//   block holds its own
+//   kTensor: blocks, which run over the ends of rows, then a tail: f32 scale and 28 bytes 0 (I2_S)
+//   kRow: for each row its scale, then its blocks
+//   kBlock: blocks, each with a scale of its own
 #pragma once
 
 #include <cstdint>
