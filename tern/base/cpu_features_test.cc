@@ -3,7 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
+
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 namespace tern {
 namespace {
@@ -49,6 +55,16 @@ TEST(CpuFeaturesTest, AgreesWithTheCompilersDetection) {
   EXPECT_EQ(cpu.avx512, avx512);
   EXPECT_EQ(cpu.avx512vnni, avx512 && has(__builtin_cpu_supports("avx512vnni")));
   EXPECT_EQ(cpu.avx512vbmi, avx512 && has(__builtin_cpu_supports("avx512vbmi")));
+}
+#endif
+
+#if defined(__aarch64__)
+// The register that says what the CPU has, which Linux lets programs read where it says so.
+TEST(CpuFeaturesTest, AgreesWithTheIdentificationRegister) {
+  if ((::getauxval(AT_HWCAP) & HWCAP_CPUID) == 0) GTEST_SKIP() << "the register is not readable";
+  uint64_t isar0 = 0;
+  asm("mrs %0, ID_AA64ISAR0_EL1" : "=r"(isar0));
+  EXPECT_EQ(CpuFeatures::Detect().neon_dot, (isar0 >> 44 & 0xf) != 0);
 }
 #endif
 
