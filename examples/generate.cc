@@ -22,10 +22,12 @@ void Generate(const std::string& directory, const std::string& prompt) {
   tern::GenerateOptions generate;
   generate.max_tokens = 100;
   generate.sampler.temperature = 0.7;
+  std::fputs(prompt.c_str(), stdout);
   tern::Generate(session, tokenizer, tokenizer.Encode(prompt), generate, [](std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     return std::fflush(stdout) == 0;
   });
+  std::fputs("\n", stdout);
 }
 
 }  // namespace

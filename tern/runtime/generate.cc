@@ -75,6 +75,18 @@ const char* StopReasonName(StopReason reason) {
   return kNames[static_cast<int>(reason)];
 }
 
+std::vector<int32_t> PromptIds(const Tokenizer& tokenizer, const ModelConfig& config,
+                               std::string_view prompt) {
+  EncodeOptions encode;
+  encode.add_special = true;
+  std::vector<int32_t> ids = tokenizer.Encode(prompt, encode);
+  if (!ids.empty()) return ids;
+  if (config.bos) return {*config.bos};
+  if (!config.eos.empty()) return {config.eos.front()};
+  Fail(ErrorKind::kInvalidArgument,
+       "the model has no token that begins a text; give it a prompt to begin with");
+}
+
 GenerateResult Generate(Session& session, const Tokenizer& tokenizer,
                         std::span<const int32_t> prompt, const GenerateOptions& options,
                         FunctionRef<bool(std::string_view text)> on_text) {

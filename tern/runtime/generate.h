@@ -44,6 +44,12 @@ struct GenerateResult {
   int64_t steps = 0;            // tokens read in generate_seconds; often one less than were drawn
 };
 
+// The tokens of a new text that begins with the prompt, those included that the tokenizer puts
+// around a text. Without any: the token that begins a text, or else the one that separates those
+// that a model was trained on. Error(kInvalidArgument) where the model has neither.
+std::vector<int32_t> PromptIds(const Tokenizer& tokenizer, const ModelConfig& config,
+                               std::string_view prompt);
+
 // Continues the session's text with `prompt` and what the model makes of it. on_text gets the text
 // piece by piece and returns whether to go on. Special tokens, and ids that the tokenizer does not
 // know, have no text. The last token drawn is not read: session.ids() tells what was.

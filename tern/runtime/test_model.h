@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Small random models and a tokenizer to go with them, for the tests of this room alone.
+// Small random models and a tokenizer to go with them, for tests alone: of this room and of capi.
 #pragma once
 
 #include <memory>

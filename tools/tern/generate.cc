@@ -33,19 +33,6 @@ struct Options : CommonOptions {
   std::string kv_type = "f32";
 };
 
-// The prompt's tokens. Without a prompt: what separates the texts that a model was trained on.
-std::vector<int32_t> PromptIds(const LoadedModel& loaded, const std::string& prompt) {
-  EncodeOptions encode;
-  encode.add_special = true;
-  std::vector<int32_t> ids = loaded.tokenizer->Encode(prompt, encode);
-  if (!ids.empty()) return ids;
-  const ModelConfig& config = loaded.model->config();
-  if (config.bos) return {*config.bos};
-  if (!config.eos.empty()) return {config.eos.front()};
-  Fail(ErrorKind::kInvalidArgument,
-       "{}: the model has no token that begins a text; give a --prompt", loaded.path);
-}
-
 // Room for the prompt and what is asked for, as far as the model goes.
 int64_t Capacity(const Options& options, const LoadedModel& loaded,
                  const std::vector<int32_t>& prompt) {
@@ -95,7 +82,8 @@ int Run(const Options& options) {
       {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}};
   const std::unique_ptr<Context> ctx = MakeContext(options);
   const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model, {.weights = options.weights});
-  const std::vector<int32_t> prompt = PromptIds(loaded, options.prompt);
+  const std::vector<int32_t> prompt =
+      PromptIds(*loaded.tokenizer, loaded.model->config(), options.prompt);
   SessionOptions session_options;
   session_options.capacity =
       options.context > 0 ? options.context : Capacity(options, loaded, prompt);
