@@ -214,6 +214,7 @@ std::unique_ptr<Model> Model::Create(Context& ctx, const ModelConfig& config, ui
 
 Model::Model(Context& ctx, const ModelConfig& config, WeightSource& source)
     : config_(config),
+      family_(FamilyOf(config)),
       embedding_(source.Float(kEmbeddingName, {config.vocab_size, config.hidden_size},
                               ParameterKind::kEmbedding)),
       blocks_([&] {
@@ -238,13 +239,12 @@ nn::Block Model::MakeBlock(int64_t layer, WeightSource& source) const {
   const int64_t hidden = config_.hidden_size;
   RmsNorm input_norm = MakeNorm(source, config_, name + "input_layernorm", hidden);
   nn::Attention attention = MakeAttention(source, config_, layer, name + "self_attn.");
-  const bool post_norms = FamilyOf(config_).post_norms;
   const auto post_norm = [&](const char* which) -> std::optional<RmsNorm> {
-    if (!post_norms) return std::nullopt;
+    if (!family_.post_norms) return std::nullopt;
     return MakeNorm(source, config_, name + which, hidden);
   };
   std::optional<RmsNorm> attention_post_norm = post_norm(kAttentionPostNormName);
-  RmsNorm mlp_norm = MakeNorm(source, config_, name + MlpNormName(FamilyOf(config_)), hidden);
+  RmsNorm mlp_norm = MakeNorm(source, config_, name + MlpNormName(family_), hidden);
   nn::GatedMlp mlp = MakeMlp(source, config_, name + "mlp.");
   return nn::Block({.input_norm = std::move(input_norm),
                     .attention = std::move(attention),
@@ -351,7 +351,7 @@ Tensor Model::Hidden(Context& ctx, const Tensor& ids, const ForwardOptions& opti
 
   const int64_t hidden = config_.hidden_size;
   Tensor x = ops::Reshape(ctx, embedding_.Forward(ctx, ids), {ids.elements(), hidden});
-  if (FamilyOf(config_).scales_embeddings) {
+  if (family_.scales_embeddings) {
     x = ops::MulScalar(ctx, x, std::sqrt(static_cast<double>(hidden)));
   }
   for (size_t i = 0; i < blocks_.size(); ++i) {

@@ -88,6 +88,7 @@ class Model {
   void CheckLength(const Tensor& ids, const ForwardOptions& options) const;
 
   ModelConfig config_;
+  const ModelFamily& family_;
   ops::RopeTable rope_;
   ops::RopeTable local_rope_;  // undefined: all layers turn alike
   nn::Embedding embedding_;
