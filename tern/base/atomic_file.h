@@ -27,6 +27,9 @@ class AtomicFile {
   void Write(std::span<const std::byte> bytes);
   void Write(std::string_view text) { Write(std::as_bytes(std::span<const char>(text))); }
 
+  // Where what was written can be read before Commit.
+  const std::string& temporary_path() const { return temporary_path_; }
+
   // Call once, as the last thing.
   void Commit();
 

@@ -55,6 +55,8 @@ class GgufWriter {
   // The next bytes of `name`. Tensors come in the declared order, each complete before the next;
   // anything else is a programmer's mistake (TERN_CHECK).
   void Append(std::string_view name, std::span<const std::byte> bytes);
+  // Where the file can be read before Commit.
+  const std::string& temporary_path() const { return file_.temporary_path(); }
   // Every declared byte must have come (TERN_CHECK). Puts the file in place.
   void Commit();
 

@@ -102,8 +102,9 @@ class CheckpointSource final : public WeightSource {
       if (count++ == 0) first = tensor->name;
     }
     if (count > 0) {
-      ctx_.Log(LogLevel::kWarning, fmt::format("{}: {} tensors are not part of the model, {} first",
-                                               files_.path(), count, Quoted(first)));
+      const std::string more = count > 1 ? fmt::format(" and {} more are", count - 1) : " is";
+      ctx_.Log(LogLevel::kWarning, fmt::format("{}: tensor {}{} not part of the model",
+                                               files_.path(), Quoted(first), more));
     }
   }
 
@@ -245,6 +246,10 @@ class CheckpointSource final : public WeightSource {
 
 LoadedModel LoadModel(Context& ctx, const std::string& path, const LoadOptions& options) {
   if (IsGgufFile(path)) return LoadGgufModel(ctx, path, options);
+  if (!options.i2_s_layout.empty()) {
+    Fail(ErrorKind::kInvalidArgument, "{}: a layout of I2_S is for GGUF files, which this is not",
+         path);
+  }
   ModelConfig config = ReadModelConfig(path + "/config.json");
   config.float_dtype = options.float_dtype;
   const std::string generation_path = path + "/generation_config.json";

@@ -8,10 +8,12 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tern/base/function_ref.h"
 #include "tern/io/gguf.h"
 #include "tern/models/checkpoint.h"
 
@@ -32,11 +34,16 @@ struct GgufOptions {
   bool replace = false;  // whether a file at the path may give way
 };
 
+// What looks at the complete file under its temporary path, with the tensors that were rounded,
+// before it takes its place. What it throws ends the saving, which then leaves nothing behind.
+using GgufCheck = FunctionRef<void(const std::string& path, std::span<const std::string> rounded)>;
+
 // Writes a packed model as one GGUF file, whole or not at all. Returns the tensors whose numbers
 // were rounded, as "NAME (what)"; the logits of the file are the model's, bit for bit, where there
 // are none. An Error that names the tensor where a row is not a multiple of the type's block, and
 // for models that GGUF has no name or no place for.
-std::vector<std::string> SaveGguf(Context& ctx, const Model& model, const std::string& path,
-                                  const GgufOptions& options);
+std::vector<std::string> SaveGguf(
+    Context& ctx, const Model& model, const std::string& path, const GgufOptions& options,
+    GgufCheck check = [](const std::string&, std::span<const std::string>) {});
 
 }  // namespace tern

@@ -102,8 +102,9 @@ class GgufSource final : public WeightSource {
       if (count++ == 0) first = tensor->info.name;
     }
     if (count > 0) {
-      ctx_.Log(LogLevel::kWarning, fmt::format("{}: {} tensors are not part of the model, {} first",
-                                               file_.path(), count, Quoted(first)));
+      const std::string more = count > 1 ? fmt::format(" and {} more are", count - 1) : " is";
+      ctx_.Log(LogLevel::kWarning, fmt::format("{}: tensor {}{} not part of the model",
+                                               file_.path(), Quoted(first), more));
     }
   }
 

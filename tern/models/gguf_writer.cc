@@ -58,7 +58,7 @@ class Saver {
     TERN_CHECK(block_ != nullptr && block_->encode != nullptr && float_type_ != nullptr);
   }
 
-  std::vector<std::string> Save(const std::string& path) {
+  std::vector<std::string> Save(const std::string& path, GgufCheck check) {
     AddConfig();
     if (options_.tokenizer != nullptr) {
       AddTokenizer(*options_.tokenizer);
@@ -68,6 +68,7 @@ class Saver {
     for (const NamedWeight& weight : weights_) Declare(weight);
     GgufWriter writer(path, header_);
     for (const NamedWeight& weight : weights_) Write(weight, &writer);
+    check(writer.temporary_path(), rounded_);
     writer.Commit();
     return std::move(rounded_);
   }
@@ -276,7 +277,7 @@ class Saver {
 }  // namespace
 
 std::vector<std::string> SaveGguf(Context& ctx, const Model& model, const std::string& path,
-                                  const GgufOptions& options) {
+                                  const GgufOptions& options, GgufCheck check) {
   const ModelConfig& config = model.config();
   if (config.weights != nn::WeightKind::kTernary) {
     Fail(ErrorKind::kUnsupported,
@@ -296,7 +297,7 @@ std::vector<std::string> SaveGguf(Context& ctx, const Model& model, const std::s
   if (!options.replace && std::filesystem::exists(path, ignored)) {
     Fail(ErrorKind::kIo, "{}: exists; name another file, or ask for it to be replaced", path);
   }
-  return Saver(ctx, model, options).Save(path);
+  return Saver(ctx, model, options).Save(path, check);
 }
 
 }  // namespace tern

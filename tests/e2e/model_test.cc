@@ -200,7 +200,7 @@ int TrainUntilSignal(const Arguments& arguments, const std::string& run, int sig
     return false;
   };
   while (!has_checkpoint()) {
-    if (std::chrono::steady_clock::now() > give_up) {
+    if (!IsRunning(child) || std::chrono::steady_clock::now() > give_up) {
       ADD_FAILURE() << "no checkpoint came";
       break;
     }
@@ -246,7 +246,8 @@ TEST(Model, TrainingStopsBeforeItsFirstStep) {
                                  "--out", work + "/run", "--vocab-size", "16384", "--steps", "1"},
                                 {}, "/dev/null", "/dev/null", err);
   // What becomes the run is there, and training the tokenizer takes its time.
-  while (fs::is_empty(work)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  while (fs::is_empty(work) && IsRunning(child))
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
   ::kill(child, SIGINT);
   EXPECT_EQ(Wait(child), 1);
   EXPECT_THAT(TestDirectory::Read(err), HasSubstr("nothing was written"));
@@ -368,13 +369,14 @@ TEST(Refusals, KeepWhatIsThere) {
   EXPECT_EQ(SucceedsWithJson({"inspect", model})["kinds"].count("packed trits"), 0U);
 }
 
-// The first element of model.norm.weight, in f32, becomes `value`.
-void SetNormWeight(const TestDirectory& directory, const std::string& file, float value) {
+// The tensor's first element, in f32, becomes `value`.
+void SetFirst(const TestDirectory& directory, const std::string& file, const char* tensor,
+              float value) {
   std::string bytes = TestDirectory::Read(directory.File(file));
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, bytes.data(), sizeof(header_bytes));
   const auto header = nlohmann::json::parse(bytes.substr(8, header_bytes));
-  const size_t offset = header["model.norm.weight"]["data_offsets"][0];
+  const size_t offset = header[tensor]["data_offsets"][0];
   std::memcpy(bytes.data() + 8 + header_bytes + offset, &value, sizeof(value));
   directory.Write(file, bytes);
 }
@@ -382,12 +384,19 @@ void SetNormWeight(const TestDirectory& directory, const std::string& file, floa
 TEST(Refusals, OfAModelThatWouldNotLoad) {
   const TestDirectory directory;
   const std::string run = Train(directory);
-  SetNormWeight(directory, "run/model/model.safetensors", 1e6f);
+  SetFirst(directory, "run/model/model.safetensors", "model.norm.weight", 1e6f);
   const std::string work = directory.File("work");
   fs::create_directory(work);
   const std::string out = work + "/out";
   Refuses(1, {"convert", run, out, "--float", "f16"}, {out + ": ", "model.norm.weight", "inf"});
   EXPECT_TRUE(fs::is_empty(work));
+  // A GGUF file does not give way to one that is not right, either.
+  const std::string stories = directory.File("stories"),
+                    file = directory.Write("work/m.gguf", "old");
+  fs::copy(Source("models/tern-stories"), stories);
+  SetFirst(directory, "stories/model.safetensors", "model.embed_tokens.weight", 1e6f);
+  Refuses(1, {"convert", stories, file, "--force"}, {file + ": ", "token_embd.weight", "inf"});
+  EXPECT_EQ(Snapshot(work), (std::map<std::string, std::string>{{"m.gguf", "old"}}));
 }
 
 TEST(Refusals, OfDirectoriesThatCannotBeWritten) {
@@ -438,6 +447,11 @@ TEST(Gguf, IsConvertedBothWays) {
   EXPECT_EQ(Succeeds({"tokenize", file, "--text", "Once upon"}).out,
             Succeeds({"tokenize", "tern-stories", "--text", "Once upon"}).out);
   Refuses(1, exact, {file, "exists"});
+  // Options of the other form, and of the other kind of IN.
+  Refuses(2, exact + Arguments{"--float", "bf16"}, {"--float", file});
+  Refuses(2, {"convert", file, back, "--embeddings", "q8_0"}, {"--embeddings", back});
+  Refuses(1, {"convert", back, back + "2", "--i2s-layout", "i2_s_64"}, {back, "I2_S"});
+  EXPECT_THAT(Succeeds({"convert", file, file + "16.gguf"}).out, HasSubstr("rounding 1 tensor\n"));
   // The file is read as a model, whose trits do not train.
   Refuses(1,
           {"train", "--init", file, "--data", directory.Write("text.txt", "Once upon a time"),

@@ -89,6 +89,13 @@ inline int Wait(pid_t child) {
   return WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
 }
 
+// Whether it has not ended; Wait still gives its status.
+inline bool IsRunning(pid_t child) {
+  siginfo_t info = {};
+  return ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == 0;
+}
+
 inline Outcome Tern(const std::vector<std::string>& arguments, const RunOptions& options = {}) {
   const TestDirectory directory;
   const std::string in = directory.Write("in", options.input);

@@ -28,8 +28,9 @@ constexpr const char* kText =
     "  i2_s, tq1_0, tq2_0  a GGUF file for llama.cpp, ik_llama.cpp and bitnet.cpp: 2 bits a trit\n"
     "                (2-bit codes with one scale a matrix), 1.69 and 2.06 bits (a scale for 256)\n"
     "Trits never change. A directory takes settings of generation, tokenizer and chat along as\n"
-    "they are. OUT is loaded, a directory before it appears, and its logits are compared with\n"
-    "IN's: equal bits, unless tensors had to be rounded, which are named.";
+    "they are. Before OUT appears it is loaded, and its logits are compared with IN's: equal "
+    "bits,\n"
+    "unless tensors had to be rounded, which are named.";
 constexpr const char* kExamples =
     "  tern convert my-model my-model-packed\n"
     "  tern convert my-model small --float bf16\n"
@@ -88,58 +89,29 @@ std::string TypeOf(const Options& options) {
   return options.out.ends_with(".gguf") ? "i2_s" : "hf-packed";
 }
 
-struct Written {
-  uint64_t hash = 0;                 // of IN's logits
+struct Converted {
+  uint64_t before = 0;               // hash of IN's logits
+  uint64_t after = 0;                // of OUT's
   std::vector<std::string> rounded;  // what OUT does not hold exactly
+  int64_t bytes = 0;
 };
 
-std::vector<std::string> WriteGguf(Context& ctx, const Options& options, const LoadedModel& in) {
-  std::error_code ignored;
-  if (std::filesystem::equivalent(in.path, options.out, ignored)) {
-    Fail(ErrorKind::kInvalidArgument, "{}: is IN itself; name another file", options.out);
-  }
-  return SaveGguf(ctx, *in.model, options.out,
-                  {.trits = TypeOf(options),
-                   .floats = kEmbeddings.at(options.embeddings),
-                   .tokenizer = in.tokenizer ? &*in.tokenizer : nullptr,
-                   .replace = options.force});
-}
-
-// Writes a GGUF file, or the files of OUT into `directory`.
-Written Write(Context& ctx, const Options& options, const std::string& directory) {
-  const std::string type = TypeOf(options);
+LoadedModel LoadIn(Context& ctx, const Options& options) {
   LoadOptions load;
   load.weights = options.weights;
-  load.keep_masters = type == "hf-masters";
+  load.keep_masters = TypeOf(options) == "hf-masters";
   load.i2_s_layout = options.i2s_layout;
-  const LoadedModel in = Load(ctx, options.in, load);
-  Written written;
-  if (kGgufTypes.contains(type)) {
-    written.rounded = WriteGguf(ctx, options, in);
-  } else {
-    SaveOptions save;
-    save.form = kTypes.at(type);
-    if (!options.float_type.empty()) save.float_dtype = kFloats.at(options.float_type);
-    save.max_shard_bytes = options.max_shard_bytes;
-    if (save.form == CheckpointForm::kPacked &&
-        in.model->config().weights != nn::WeightKind::kTernary) {
-      Fail(ErrorKind::kInvalidArgument,
-           "{}: has plain float weights, which do not pack; copy it with --type hf-masters",
-           options.in);
-    }
-    save.tokenizer = in.tokenizer ? &*in.tokenizer : nullptr;
-    save.companions = in.path;
-    written.rounded = WriteModelFiles(ctx, *in.model, directory, save).rounded;
-  }
-  written.hash = LogitsHash(ctx, *in.model, ProbeIds(in.model->config()));
-  return written;
+  return Load(ctx, options.in, load);
+}
+
+uint64_t ProbeHash(Context& ctx, const Model& model) {
+  return LogitsHash(ctx, model, ProbeIds(model.config()));
 }
 
 // The hash of the logits of what was written at `path`.
 uint64_t HashWritten(Context& ctx, const Options& options, const std::string& path) {
   try {
-    const LoadedModel out = LoadModel(ctx, path);
-    return LogitsHash(ctx, *out.model, ProbeIds(out.model->config()));
+    return ProbeHash(ctx, *LoadModel(ctx, path).model);
   } catch (const Error& error) {
     Fail(error.kind(), "{}: is not right, since it does not load: {}", options.out, error.what());
   }
@@ -156,56 +128,103 @@ int64_t BytesAt(const std::string& path) {
   return bytes;
 }
 
-void PrintWritten(const Options& options, const Written& written, uint64_t after, int64_t bytes) {
-  const bool equal = written.hash == after;
-  if (options.json) {
-    PrintJson({{"in", options.in},
-               {"out", options.out},
-               {"type", TypeOf(options)},
-               {"bytes", bytes},
-               {"hash_in", HashText(written.hash)},
-               {"hash_out", HashText(after)},
-               {"equal", equal},
-               {"rounded", written.rounded}});
-    return;
-  }
-  Print(fmt::format(
-      "{}: {}, {}\n", options.out, BytesText(static_cast<double>(bytes)),
-      equal ? "logits equal bit for bit (hash " + HashText(after) + ")"
-            : fmt::format("logits changed: {} tensors were rounded", written.rounded.size())));
-  for (const std::string& name : written.rounded) Print("  rounded: " + name + "\n");
-}
-
-// Compares what was written at `path` with IN; gives the hash of its logits.
-uint64_t Compare(Context& ctx, const Options& options, const Written& written,
-                 const std::string& path) {
-  const uint64_t after = HashWritten(ctx, options, path);
-  if (written.hash != after && written.rounded.empty()) {
+// Compares what was written at `path`, and is not OUT yet, with the hash of IN's logits.
+Converted Compare(Context& ctx, const Options& options, uint64_t before, const std::string& path,
+                  std::span<const std::string> rounded) {
+  const Converted result = {.before = before,
+                            .after = HashWritten(ctx, options, path),
+                            .rounded = {rounded.begin(), rounded.end()},
+                            .bytes = BytesAt(path)};
+  if (result.before != result.after && rounded.empty()) {
     Fail(ErrorKind::kNumeric, "{}: its logits (hash {}) are not those of {} (hash {})", options.out,
-         HashText(after), options.in, HashText(written.hash));
+         HashText(result.after), options.in, HashText(result.before));
   }
-  return after;
+  return result;
 }
 
-int RunDirectory(Context& ctx, const Options& options) {
+Converted WriteGguf(Context& ctx, const Options& options) {
+  const LoadedModel in = LoadIn(ctx, options);
+  std::error_code ignored;
+  if (std::filesystem::equivalent(in.path, options.out, ignored)) {
+    Fail(ErrorKind::kInvalidArgument, "{}: is IN itself; name another file", options.out);
+  }
+  Converted result;
+  SaveGguf(ctx, *in.model, options.out,
+           {.trits = TypeOf(options),
+            .floats = kEmbeddings.at(options.embeddings),
+            .tokenizer = in.tokenizer ? &*in.tokenizer : nullptr,
+            .replace = options.force},
+           [&](const std::string& path, std::span<const std::string> rounded) {
+             result = Compare(ctx, options, ProbeHash(ctx, *in.model), path, rounded);
+           });
+  return result;
+}
+
+// Writes the files of OUT into `directory`; gives the hash of IN's logits and what was rounded.
+Converted WriteFiles(Context& ctx, const Options& options, const std::string& directory) {
+  const LoadedModel in = LoadIn(ctx, options);
+  SaveOptions save;
+  save.form = kTypes.at(TypeOf(options));
+  if (!options.float_type.empty()) save.float_dtype = kFloats.at(options.float_type);
+  save.max_shard_bytes = options.max_shard_bytes;
+  if (save.form == CheckpointForm::kPacked &&
+      in.model->config().weights != nn::WeightKind::kTernary) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{}: has plain float weights, which do not pack; copy it with --type hf-masters",
+         options.in);
+  }
+  save.tokenizer = in.tokenizer ? &*in.tokenizer : nullptr;
+  save.companions = in.path;
+  SaveReport report = WriteModelFiles(ctx, *in.model, directory, save);
+  return {.before = ProbeHash(ctx, *in.model), .rounded = std::move(report.rounded)};
+}
+
+Converted WriteDirectory(Context& ctx, const Options& options) {
   if (options.force) CheckReplaceable(options.in, options.out);
   AtomicDirectory out(options.out, options.force ? AtomicDirectory::Existing::kReplace
                                                  : AtomicDirectory::Existing::kRefuse);
-  const Written written = Write(ctx, options, out.staging_path());
-  const uint64_t after = Compare(ctx, options, written, out.staging_path());
-  const int64_t bytes = BytesAt(out.staging_path());
+  const Converted written = WriteFiles(ctx, options, out.staging_path());
+  Converted result = Compare(ctx, options, written.before, out.staging_path(), written.rounded);
   out.Commit();
-  PrintWritten(options, written, after, bytes);
-  return 0;
+  return result;
 }
 
 int Run(const Options& options) {
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  if (!kGgufTypes.contains(TypeOf(options))) return RunDirectory(*ctx, options);
-  const Written written = Write(*ctx, options, "");
-  PrintWritten(options, written, Compare(*ctx, options, written, options.out),
-               BytesAt(options.out));
+  const Converted result = kGgufTypes.contains(TypeOf(options)) ? WriteGguf(*ctx, options)
+                                                                : WriteDirectory(*ctx, options);
+  const bool equal = result.before == result.after;
+  if (options.json) {
+    PrintJson({{"in", options.in},
+               {"out", options.out},
+               {"type", TypeOf(options)},
+               {"bytes", result.bytes},
+               {"hash_in", HashText(result.before)},
+               {"hash_out", HashText(result.after)},
+               {"equal", equal},
+               {"rounded", result.rounded}});
+    return 0;
+  }
+  const std::string count = CountText(static_cast<int64_t>(result.rounded.size()), "tensor");
+  Print(fmt::format("{}: {}, {}\n", options.out, BytesText(static_cast<double>(result.bytes)),
+                    equal ? "logits equal bit for bit (hash " + HashText(result.after) + ")"
+                          : "logits changed by rounding " + count));
+  for (const std::string& name : result.rounded) Print("  rounded: " + name + "\n");
   return 0;
+}
+
+// What OUT's form has no place for is wrong usage, rather than ignored.
+void CheckOptions(const CLI::App& command, const Options& options) {
+  const bool gguf = kGgufTypes.contains(TypeOf(options));
+  const std::vector<const char*> others =
+      gguf ? std::vector{"--float", "--max-shard"} : std::vector{"--embeddings"};
+  for (const char* other : others) {
+    if (command.count(other) > 0) {
+      throw CLI::ValidationError(fmt::format("{} is for {}, and {} is written as {}", other,
+                                             gguf ? "directories" : "GGUF files", options.out,
+                                             TypeOf(options)));
+    }
+  }
 }
 
 template <typename Value>
@@ -264,7 +283,10 @@ void AddConvert(CLI::App& app, Runner* run) {
   command->add_flag("--force", options->force, "OUT may hold a model: it is replaced");
   AddWeightsOption(command, &options->weights);
   AddCommonOptions(command, options.get());
-  RunWith(command, run, options, &Run);
+  command->callback([run, command, options] {
+    CheckOptions(*command, *options);
+    *run = [options] { return Run(*options); };
+  });
 }
 
 }  // namespace tern::cli
