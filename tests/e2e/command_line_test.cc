@@ -69,6 +69,8 @@ TEST(CommandLine, RefusesWrongUsageWithStatus2) {
   Refuses(2, {"doctor", "--memory-limit", "12 parsecs"}, {"--memory-limit"});
   Refuses(2, {"doctor", "--memory-limit", "-5"}, {"--memory-limit", "-5"});
   Refuses(2, {"generate", "x", "--seed", "-1"}, {"--seed", "-1"});
+  Refuses(2, {"generate", "x", "--top-k", "99999999999999999999"}, {"--top-k", "9999"});
+  Refuses(2, {"generate", "x", "--temperature", ""}, {"--temperature", "number"});
   Refuses(2, {"convert", "x", "y", "--max-shard", "-1G"}, {"--max-shard", "-1G"});
   Refuses(2, {"tokenize", "x", "--text", "a", "--decode", "1"}, {"--text", "--decode"});
 }
@@ -176,6 +178,8 @@ TEST(Bench, RefusesWhatItCannotMeasure) {
   Refuses(2, {"bench", "--shape", "tiny", "--repetitions", "0"}, {"--repetitions", "1"});
   Refuses(1, {"bench", "--shape", "tiny", "--prompt", "9000", "--memory-limit", "64M"},
           {"9000", "8192"});
+  Refuses(1, {"bench", "--shape", "tiny", "--depth", "9223372036854775807"}, {"8192"});
+  Refuses(2, {"bench", "--shape", "tiny", "--prompt", "0", "--generate", "0"}, {"nothing"});
 }
 
 TEST(Tokenize, EncodesAndDecodes) {

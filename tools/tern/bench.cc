@@ -295,7 +295,16 @@ std::vector<int> ThreadCounts(const Options& options) {
 
 std::unique_ptr<Model> MakeModel(Context& ctx, const Options& options) {
   if (!options.shape.empty()) return MakeRandomModel(ctx, ShapeConfig(options.shape));
-  return Load(ctx, options.model).model;
+  return Load(ctx, options.model, {.tokenizer = false}).model;
+}
+
+void CheckContext(const Options& options, int64_t most) {
+  if (options.prompt > most || options.depth > most || options.generate > most - options.depth) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{} tokens to read, or {} to write behind {}, are more than the model's context of {} "
+         "(max_position_embeddings)",
+         options.prompt, options.generate, options.depth, most);
+  }
 }
 
 int Run(const Options& options) {
@@ -310,6 +319,7 @@ int Run(const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   const std::unique_ptr<Model> model = MakeModel(*owner, options);
   report.load_seconds = SecondsSince(start);
+  CheckContext(options, model->config().max_positions);
   report.peak_bytes = owner->pool().stats().peak_bytes;
   report.work = MeasureTokenWork(*owner, *model, options.all_logits);
   std::vector<std::unique_ptr<Context>> contexts;
@@ -377,6 +387,9 @@ void AddBench(CLI::App& app, Runner* run) {
   command->callback([run, options] {
     if (options->model.empty() && options->shape.empty()) {
       throw CLI::RequiredError("MODEL or --shape");
+    }
+    if (options->prompt == 0 && options->generate == 0) {
+      throw CLI::ValidationError("--prompt 0 and --generate 0 leave nothing to measure");
     }
     *run = [options] { return Run(*options); };
   });

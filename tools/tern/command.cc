@@ -45,8 +45,9 @@ void AddOutputOptions(CLI::App* command, CommonOptions* options) {
 void AddModelArgument(CLI::App* command, std::string* model) {
   command
       ->add_option("MODEL", *model,
-                   "A Hugging Face directory, the directory of a training run,\n"
-                   "or the name of a model that comes with Tern: tern-stories")
+                   "A Hugging Face directory, a GGUF file, the directory of a\n"
+                   "training run, or the name of a model that comes with Tern:\n"
+                   "tern-stories")
       ->required()
       ->type_name("");
 }

@@ -104,14 +104,18 @@ int Run(const Options& options) {
 
 void AddSamplerOptions(CLI::App* command, SamplerOptions* sampler) {
   const auto add = [command](const char* name, auto* value, const char* text) {
-    return command->add_option(name, *value, text)->capture_default_str()->group("Sampling");
+    return command->add_option(name, *value, text)
+        ->check([](const std::string& given) { return given.empty() ? "needs a number" : ""; }, "")
+        ->capture_default_str()
+        ->group("Sampling");
   };
   add("--temperature", &sampler->temperature, "Spread of the draw; 0 is greedy");
-  add("--top-k", &sampler->top_k, "Draw from the K likeliest tokens; 0: all");
+  add("--top-k", &sampler->top_k, "Draw from the K likeliest tokens; 0: all")->check(AtLeast(0));
   add("--top-p", &sampler->top_p, "Draw from the likeliest that have this probability together");
   add("--min-p", &sampler->min_p, "Draw from tokens this likely beside the likeliest");
   add("--repetition-penalty", &sampler->repetition_penalty, "Above 1 makes repetition rarer");
-  add("--repetition-window", &sampler->repetition_window, "Tokens that the penalty sees; 0: all");
+  add("--repetition-window", &sampler->repetition_window, "Tokens that the penalty sees; 0: all")
+      ->check(AtLeast(0));
   add("--seed", &sampler->seed, "Another number, another text")->check(AtLeast(0));
 }
 
