@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "tern/kernels/kernel_table.h"
@@ -55,6 +56,22 @@ TEST(MlpTest, ComputesTheActivations) {
   EXPECT_EQ(-9, y[2]);
   mlp.silu(gate, up, y, 3);
   for (int i = 0; i < 3; ++i) EXPECT_FLOAT_EQ(gate[i] / (1 + std::exp(-gate[i])) * up[i], y[i]);
+}
+
+// As the activations of elementwise.inc do.
+TEST(MlpTest, NanComesOutWhereItWentIn) {
+  const std::vector<float> one(17, 1.0f), nan(17, std::nanf(""));
+  const CpuFeatures cpu = CpuFeatures::Detect();
+  for (const Target& target : ListTargets(cpu)) {
+    if (!target.supported) continue;
+    for (const auto forward : {&MlpKernels<float>::relu2, &MlpKernels<float>::silu}) {
+      for (const auto& [gate, up] : {std::pair(one, nan), std::pair(nan, one)}) {
+        std::vector<float> y(17, 0.0f);
+        (target.table->mlp.*forward)(gate.data(), up.data(), y.data(), 17);
+        for (const float value : y) EXPECT_TRUE(std::isnan(value)) << target.name;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ template <typename T>
 [[gnu::always_inline]] inline void GatedRelu2(const T* __restrict gate, const T* __restrict up,
                                               T* __restrict y, int64_t n) noexcept {
   for (int64_t i = 0; i < n; ++i) {
-    const T g = gate[i] > T(0) ? gate[i] : T(0);
+    const T g = gate[i] < T(0) ? T(0) : gate[i];  // NaN stays
     y[i] = g * g * up[i];
   }
 }
