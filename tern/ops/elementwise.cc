@@ -15,17 +15,31 @@ using internal::Run;
 using internal::Spread;
 using internal::SumTo;
 
+// What a gradient rule reads of the forward pass. The tape keeps no more than that.
+struct Saved {
+  bool inputs;
+  bool output;
+
+  Tensor Input(const Tensor& a) const { return inputs ? a.Detached() : Tensor(); }
+  Tensor Output(const Tensor& y) const { return output ? y : Tensor(); }
+};
+constexpr Saved kNothing = {false, false};
+constexpr Saved kInputs = {true, false};
+constexpr Saved kOutput = {false, true};
+constexpr Saved kAll = {true, true};
+
 // y = op(a); backward(ctx, a, y, dy) -> da.
 template <typename Backward>
-Tensor Unary(Context& ctx, Op op, const Tensor& a, const OpAttrs& attrs, Backward backward) {
+Tensor Unary(Context& ctx, Op op, const Tensor& a, const OpAttrs& attrs, Saved saved,
+             Backward backward) {
   RequireFloats(OpName(op), {&a});
   Tensor y = ctx.EmptyLike(a, a.shape(), a.dtype());
   Run(ctx, op, {&a}, {&y}, attrs);
   if (a.link().tape != nullptr) {
-    const Tensor result = y;
-    RecordBackward({&a}, {&y}, [backward, a = a.Detached(), y = result](GradientPass& pass) {
-      pass.Add(0, backward(pass.ctx(), a, y, pass.OutputGradient()));
-    });
+    RecordBackward({&a}, {&y},
+                   [backward, a = saved.Input(a), y = saved.Output(y)](GradientPass& pass) {
+                     pass.Add(0, backward(pass.ctx(), a, y, pass.OutputGradient()));
+                   });
   }
   return y;
 }
@@ -33,7 +47,8 @@ Tensor Unary(Context& ctx, Op op, const Tensor& a, const OpAttrs& attrs, Backwar
 // y = op(a, b); backward(ctx, a, b, y, dy, i) -> the gradient of operand i, before it is summed to
 // the operand's shape.
 template <typename Backward>
-Tensor Binary(Context& ctx, Op op, const Tensor& a, const Tensor& b, Backward backward) {
+Tensor Binary(Context& ctx, Op op, const Tensor& a, const Tensor& b, Saved saved,
+              Backward backward) {
   RequireFloats(OpName(op), {&a, &b});
   const Shape shape = JointShape(OpName(op), a, b);
   const Tensor wide_a = Spread(a, shape);
@@ -41,13 +56,13 @@ Tensor Binary(Context& ctx, Op op, const Tensor& a, const Tensor& b, Backward ba
   Tensor y = ctx.EmptyLike(a, shape, a.dtype());
   Run(ctx, op, {&wide_a, &wide_b}, {&y});
   if (a.link().tape != nullptr || b.link().tape != nullptr) {
-    const Tensor result = y;
     RecordBackward({&a, &b}, {&y},
-                   [backward, a = a.Detached(), b = b.Detached(), y = result](GradientPass& pass) {
+                   [backward, a_shape = a.shape(), b_shape = b.shape(), a = saved.Input(a),
+                    b = saved.Input(b), y = saved.Output(y)](GradientPass& pass) {
                      for (int i = 0; i < 2; ++i) {
                        if (!pass.Needs(i)) continue;
                        const Tensor wide = backward(pass.ctx(), a, b, y, pass.OutputGradient(), i);
-                       pass.Add(i, SumTo(pass.ctx(), wide, i == 0 ? a.shape() : b.shape()));
+                       pass.Add(i, SumTo(pass.ctx(), wide, i == 0 ? a_shape : b_shape));
                      }
                    });
   }
@@ -81,27 +96,27 @@ Tensor ExtremumGradient(Context& ctx, const Tensor& a, const Tensor& b, const Te
 }  // namespace
 
 Tensor Add(Context& ctx, const Tensor& a, const Tensor& b) {
-  return Binary(ctx, Op::kAdd, a, b,
+  return Binary(ctx, Op::kAdd, a, b, kNothing,
                 [](Context&, const Tensor&, const Tensor&, const Tensor&, const Tensor& dy, int) {
                   return dy;
                 });
 }
 
 Tensor Sub(Context& ctx, const Tensor& a, const Tensor& b) {
-  return Binary(ctx, Op::kSub, a, b,
+  return Binary(ctx, Op::kSub, a, b, kNothing,
                 [](Context& c, const Tensor&, const Tensor&, const Tensor&, const Tensor& dy,
                    int i) { return i == 0 ? dy : Neg(c, dy); });
 }
 
 Tensor Mul(Context& ctx, const Tensor& a, const Tensor& b) {
-  return Binary(ctx, Op::kMul, a, b,
+  return Binary(ctx, Op::kMul, a, b, kInputs,
                 [](Context& c, const Tensor& x, const Tensor& z, const Tensor&, const Tensor& dy,
                    int i) { return Mul(c, dy, i == 0 ? z : x); });
 }
 
 Tensor Div(Context& ctx, const Tensor& a, const Tensor& b) {
   return Binary(
-      ctx, Op::kDiv, a, b,
+      ctx, Op::kDiv, a, b, kAll,
       [](Context& c, const Tensor&, const Tensor& z, const Tensor& y, const Tensor& dy, int i) {
         const Tensor da = Div(c, dy, z);
         return i == 0 ? da : Neg(c, Mul(c, da, y));
@@ -109,20 +124,20 @@ Tensor Div(Context& ctx, const Tensor& a, const Tensor& b) {
 }
 
 Tensor Max(Context& ctx, const Tensor& a, const Tensor& b) {
-  return Binary(ctx, Op::kMax, a, b, ExtremumGradient);
+  return Binary(ctx, Op::kMax, a, b, kAll, ExtremumGradient);
 }
 
 Tensor Min(Context& ctx, const Tensor& a, const Tensor& b) {
-  return Binary(ctx, Op::kMin, a, b, ExtremumGradient);
+  return Binary(ctx, Op::kMin, a, b, kAll, ExtremumGradient);
 }
 
 Tensor AddScalar(Context& ctx, const Tensor& a, double value) {
-  return Unary(ctx, Op::kAddScalar, a, ScalarAttrs{value},
+  return Unary(ctx, Op::kAddScalar, a, ScalarAttrs{value}, kNothing,
                [](Context&, const Tensor&, const Tensor&, const Tensor& dy) { return dy; });
 }
 
 Tensor MulScalar(Context& ctx, const Tensor& a, double value) {
-  return Unary(ctx, Op::kMulScalar, a, ScalarAttrs{value},
+  return Unary(ctx, Op::kMulScalar, a, ScalarAttrs{value}, kNothing,
                [value](Context& c, const Tensor&, const Tensor&, const Tensor& dy) {
                  return MulScalar(c, dy, value);
                });
@@ -130,12 +145,12 @@ Tensor MulScalar(Context& ctx, const Tensor& a, double value) {
 
 Tensor Neg(Context& ctx, const Tensor& a) {
   return Unary(
-      ctx, Op::kNeg, a, {},
+      ctx, Op::kNeg, a, {}, kNothing,
       [](Context& c, const Tensor&, const Tensor&, const Tensor& dy) { return Neg(c, dy); });
 }
 
 Tensor Abs(Context& ctx, const Tensor& a) {
-  return Unary(ctx, Op::kAbs, a, {},
+  return Unary(ctx, Op::kAbs, a, {}, kInputs,
                [](Context& c, const Tensor& x, const Tensor&, const Tensor& dy) {
                  const Tensor positive = Rule(c, Op::kReluGrad, x, dy);
                  return Sub(c, positive, Rule(c, Op::kReluGrad, Neg(c, x), dy));
@@ -144,60 +159,60 @@ Tensor Abs(Context& ctx, const Tensor& a) {
 
 Tensor Exp(Context& ctx, const Tensor& a) {
   return Unary(
-      ctx, Op::kExp, a, {},
+      ctx, Op::kExp, a, {}, kOutput,
       [](Context& c, const Tensor&, const Tensor& y, const Tensor& dy) { return Mul(c, dy, y); });
 }
 
 Tensor Log(Context& ctx, const Tensor& a) {
   return Unary(
-      ctx, Op::kLog, a, {},
+      ctx, Op::kLog, a, {}, kInputs,
       [](Context& c, const Tensor& x, const Tensor&, const Tensor& dy) { return Div(c, dy, x); });
 }
 
 Tensor Sqrt(Context& ctx, const Tensor& a) {
-  return Unary(ctx, Op::kSqrt, a, {},
+  return Unary(ctx, Op::kSqrt, a, {}, kOutput,
                [](Context& c, const Tensor&, const Tensor& y, const Tensor& dy) {
                  return MulScalar(c, Div(c, dy, y), 0.5);
                });
 }
 
 Tensor Rsqrt(Context& ctx, const Tensor& a) {
-  return Unary(ctx, Op::kRsqrt, a, {},
+  return Unary(ctx, Op::kRsqrt, a, {}, kAll,
                [](Context& c, const Tensor& x, const Tensor& y, const Tensor& dy) {
                  return MulScalar(c, Mul(c, dy, Div(c, y, x)), -0.5);
                });
 }
 
 Tensor Square(Context& ctx, const Tensor& a) {
-  return Unary(ctx, Op::kSquare, a, {},
+  return Unary(ctx, Op::kSquare, a, {}, kInputs,
                [](Context& c, const Tensor& x, const Tensor&, const Tensor& dy) {
                  return MulScalar(c, Mul(c, dy, x), 2.0);
                });
 }
 
 Tensor Relu(Context& ctx, const Tensor& a) {
-  return Unary(ctx, Op::kRelu, a, {},
+  return Unary(ctx, Op::kRelu, a, {}, kInputs,
                [](Context& c, const Tensor& x, const Tensor&, const Tensor& dy) {
                  return Rule(c, Op::kReluGrad, x, dy);
                });
 }
 
 Tensor Relu2(Context& ctx, const Tensor& a) {
-  return Unary(ctx, Op::kRelu2, a, {},
+  return Unary(ctx, Op::kRelu2, a, {}, kInputs,
                [](Context& c, const Tensor& x, const Tensor&, const Tensor& dy) {
                  return Rule(c, Op::kRelu2Grad, x, dy);
                });
 }
 
 Tensor Silu(Context& ctx, const Tensor& a) {
-  return Unary(ctx, Op::kSilu, a, {},
+  return Unary(ctx, Op::kSilu, a, {}, kInputs,
                [](Context& c, const Tensor& x, const Tensor&, const Tensor& dy) {
                  return Rule(c, Op::kSiluGrad, x, dy);
                });
 }
 
 Tensor Sigmoid(Context& ctx, const Tensor& a) {
-  return Unary(ctx, Op::kSigmoid, a, {},
+  return Unary(ctx, Op::kSigmoid, a, {}, kOutput,
                [](Context& c, const Tensor&, const Tensor& y, const Tensor& dy) {
                  return Rule(c, Op::kSigmoidGrad, y, dy);
                });

@@ -21,6 +21,19 @@ TEST_F(ElementwiseOpTest, ShapesBroadcast) {
   EXPECT_EQ(Mul(ctx_, ctx_.Empty({0, 3}, DType::kF32), Make<float>({3}, {1, 2, 3})).elements(), 0);
 }
 
+TEST_F(ElementwiseOpTest, TheTapeKeepsNoMoreThanGradientsNeed) {
+  Tape tape(ctx_);
+  const Tensor a = tape.Watch(Doubles({3}));
+  const Tensor b = Doubles({3});
+  const Tensor sum = Add(ctx_, a, b);
+  const Tensor scaled = MulScalar(ctx_, sum, 2);
+  EXPECT_EQ(b.use_count(), 1);
+  EXPECT_EQ(sum.use_count(), 1);
+  const Tensor product = Mul(ctx_, scaled, b);
+  EXPECT_EQ(b.use_count(), 2);
+  EXPECT_EQ(product.use_count(), 1);
+}
+
 TEST_F(ElementwiseOpTest, OperandsMayBeAnyViews) {
   const Tensor a = Random<float>(ctx_, {7, 6, 5}, random_);
   const Tensor view = a.Transposed(0, 2).Sliced(1, 1, 6, 2).Sliced(0, 1, 5);
