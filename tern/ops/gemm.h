@@ -8,6 +8,6 @@ namespace tern::ops::internal {
 
 // op(a) op(b) of matrices, or of equally long batches of them (rank 3), into a new tensor. Operands
 // of any strides; not canonical, so not for a forward pass.
-Tensor Gemm(Context& ctx, const Tensor& a, const Tensor& b, GemmAttrs attrs = {});
+Tensor Gemm(Context& ctx, const Tensor& a, const Tensor& b, const GemmAttrs& attrs = {});
 
 }  // namespace tern::ops::internal

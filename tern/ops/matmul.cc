@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Matrix products: forward in canonical float, gradients with Gemm.
-#include <algorithm>
-
 #include "tern/autograd/tape.h"
 #include "tern/base/error.h"
 #include "tern/ops/broadcast.h"
@@ -11,31 +9,14 @@
 
 namespace tern::ops {
 namespace internal {
-namespace {
 
-bool HasRows(const Tensor& t) {
-  const bool contiguous = t.dim(2) <= 1 || t.stride(2) == 1;
-  return contiguous && (t.dim(1) <= 1 || t.stride(1) >= std::max<int64_t>(t.dim(2), 1));
-}
-
-// The same matrices with contiguous rows, transposed if need be; copied only where neither order
-// has them.
-Tensor WithRows(Context& ctx, const Tensor& t, bool* transpose) {
-  Tensor batch = t.rank() == 3 ? t.Detached() : t.Detached().Reshaped(t.shape().Inserted(0, 1));
-  if (HasRows(batch)) return batch;
-  Tensor flipped = batch.Transposed(1, 2);
-  if (!HasRows(flipped)) return Contiguous(ctx, batch);
-  *transpose = !*transpose;
-  return flipped;
-}
-
-}  // namespace
-
-Tensor Gemm(Context& ctx, const Tensor& a, const Tensor& b, GemmAttrs attrs) {
+Tensor Gemm(Context& ctx, const Tensor& a, const Tensor& b, const GemmAttrs& attrs) {
+  const auto batch = [](const Tensor& t) {
+    return t.rank() == 3 ? t.Detached() : t.Detached().Reshaped(t.shape().Inserted(0, 1));
+  };
   const int64_t m = a.dim(attrs.transpose_a ? -1 : -2);
   const int64_t n = b.dim(attrs.transpose_b ? -2 : -1);
-  const Tensor a3 = WithRows(ctx, a, &attrs.transpose_a);
-  const Tensor b3 = WithRows(ctx, b, &attrs.transpose_b);
+  const Tensor a3 = batch(a), b3 = batch(b);
   const Tensor y = ctx.EmptyLike(a, {a3.dim(0), m, n}, a.dtype());
   Run(ctx, Op::kGemm, {&a3, &b3}, {&y}, attrs);
   return a.rank() == 3 ? y : y.Reshaped({m, n});
