@@ -7,7 +7,9 @@
 #include "tern/kernels/linalg/transpose-inl.h"
 #include "tern/kernels/linalg/triangle-inl.h"
 
-TERN_BEGIN_TARGET
+// Without the target's attributes, of which clang warns where there is no function.
+namespace tern::kernels::TERN_TARGET_NAME {
+namespace {
 
 template <typename T>
 constexpr LinalgKernels<T> kLinalg = {
@@ -21,4 +23,5 @@ constexpr LinalgKernels<T> kLinalg = {
     .all_close = AllClose<T>,
 };
 
-TERN_END_TARGET
+}  // namespace
+}  // namespace tern::kernels::TERN_TARGET_NAME
