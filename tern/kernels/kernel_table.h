@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The table of functions that each target exports, and the choice among them. All functions take
-// raw pointers and sizes, are noexcept, allocate nothing, use one thread, and give the same bits on
-// every target (scalar, the reference, defines them).
+// raw pointers and sizes, are noexcept, allocate nothing and use one thread. They give the same
+// bits on every target (scalar, the reference, defines them), but for those whose header says that
+// they fuse multiplies and adds: products for gradients, linalg and svd.
 #pragma once
 
 #include <string_view>

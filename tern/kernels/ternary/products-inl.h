@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // dots and bit_linear of ternary.h on the vectors of a target, and its table of ternary kernels.
 // The target gives before this include
-//   Codes, Columns    kVectorBytes bytes: codes of kVectorBytes / 4 rows by 4 columns; four columns
-//   of
-//                     an activation row, repeated
+//   Codes, Columns    kVectorBytes bytes: codes of kVectorBytes / 4 rows by 4 columns;
+//                     four columns of an activation row, repeated
 //   Sums              partial sums for the rows of a Codes, starting at Sums{}
 //   LoadCodes, StoreCodes, LoadColumns
 //   Field<i>(packed)  the codes of field i (pack/ternary_layout.h)
