@@ -109,8 +109,10 @@ struct Bounds {
   double high;
 };
 
-void BoundRows(const Env& env, const Planes& x, const Tensor& codes, const float* rows,
-               int64_t begin, int64_t end, Bounds* bounds) {
+void BoundRows(const Env& env, const OpCall& call, const Planes& x, int64_t begin, int64_t end,
+               Bounds* bounds) {
+  const Tensor& codes = call.in(2);
+  const float* const rows = call.in(3).data<float>();
   const int64_t stride = codes.dim(1);
   for (int64_t j = begin; j < end; j += kRowsAtOnce) {
     const int64_t count = std::min(kRowsAtOnce, end - j);
@@ -214,7 +216,7 @@ void RunScreenedLinear(const Env& env, const OpCall& call) {
   const Workspace bound_space(env.pool, static_cast<size_t>(n) * sizeof(Bounds));
   Bounds* const bounds = bound_space.As<Bounds>();
   env.threads.ParallelFor(n, 8 * kRowsAtOnce, [&](int64_t begin, int64_t end) {
-    BoundRows(env, x, codes, call.in(3).data<float>(), begin, end, bounds);
+    BoundRows(env, call, x, begin, end, bounds);
   });
   const Workspace heap(env.pool, static_cast<size_t>(top) * sizeof(double));
   const double least = TopLow(bounds, n, top, heap.As<double>());
