@@ -24,13 +24,19 @@ template <typename T>
        MatrixName(a, index), x, i, j, y, j, i);
 }
 
+// Of |a_ij - a_ji| over sqrt(a_ii a_jj).
+template <typename T>
+T SymmetryTolerance(int64_t n) {
+  return static_cast<T>(n) * std::numeric_limits<T>::epsilon();
+}
+
 // roots[i] = sqrt(n eps |a_ii|). Columns i0 ... i1 - 1 of w are turned into rows of `mirror`, a
 // strip at a time, to be compared with the rows that they should equal.
 template <typename T>
 void RequireSymmetric(const Env& env, const Operand& a, int64_t index, const Matrix<T>& w,
                       T* roots) {
   const int64_t n = w.rows;
-  const T tolerance = static_cast<T>(n) * std::numeric_limits<T>::epsilon();
+  const T tolerance = SymmetryTolerance<T>(n);
   for (int64_t i = 0; i < n; ++i) roots[i] = std::sqrt(std::abs(w(i, i)) * tolerance);
   const auto& kernels = env.linalg<T>();
   env.threads.ParallelFor(n, 8 * kStrip, [&](int64_t begin, int64_t end) {
@@ -65,23 +71,36 @@ void TransposeOut(const Env& env, const Matrix<T>& r, const Matrix<T>& l) {
   });
 }
 
+// Any matrix, with what there is to say of one that has no factor.
+template <typename T>
+void FactorOne(const Env& env, const Operand& a, int64_t index, const Matrix<T>& l) {
+  const int64_t n = l.rows;
+  const WorkMatrix<T> work(env.pool, n, n);
+  const Workspace roots(env.pool, static_cast<size_t>(n) * sizeof(T));
+  work.FillPadding();
+  CopyFinite<T>(env, a, index, work.view());
+  RequireSymmetric<T>(env, a, index, work.view(), roots.As<T>());
+  const int64_t done = FactorInPlace<T>(env, work);
+  if (done < n) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{}: {} is not positive definite: its leading minor of order {} is not", a.function,
+         MatrixName(a, index), done + 1);
+  }
+  TransposeOut<T>(env, work.view(), l);
+}
+
 template <typename T>
 void RunCholesky(const Env& env, const Operand& a, const Tensor& l) {
-  const int64_t n = a.tensor.dim(-1);
+  const bool small = l.dim(-1) <= kernels::kSmallCholesky && a.tensor.stride(-1) == 1;
+  const auto small_cholesky = env.linalg<T>().small_cholesky;
   ForMatrices(env, BatchCount(a.tensor), [&](int64_t first, int64_t last) {
-    const WorkMatrix<T> work(env.pool, n, n);
-    const Workspace roots(env.pool, static_cast<size_t>(n) * sizeof(T));
-    work.FillPadding();
     for (int64_t index = first; index < last; ++index) {
-      CopyFinite<T>(env, a, index, work.view());
-      RequireSymmetric<T>(env, a, index, work.view(), roots.As<T>());
-      const int64_t done = FactorInPlace<T>(env, work);
-      if (done < n) {
-        Fail(ErrorKind::kInvalidArgument,
-             "{}: {} is not positive definite: its leading minor of order {} is not", a.function,
-             MatrixName(a, index), done + 1);
+      const Matrix<T> in = MatrixAt<T>(a.tensor, index), out = MatrixAt<T>(l, index);
+      if (small && small_cholesky(in.data, in.row_stride, SymmetryTolerance<T>(in.rows), out.data,
+                                  out.row_stride, in.rows)) {
+        continue;
       }
-      TransposeOut<T>(env, work.view(), MatrixAt<T>(l, index));
+      FactorOne<T>(env, a, index, out);
     }
   });
 }

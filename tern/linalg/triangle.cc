@@ -6,7 +6,7 @@
 namespace tern::linalg {
 namespace {
 
-constexpr int64_t kBlock = 64;
+constexpr int64_t kBlock = kernels::kCholeskySide;
 
 // Columns that are solved for together, whatever the number of threads: which kernel multiplies
 // depends on the width, and so do the last bits.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tern/kernels/gemm/product-inl.h"
+#include "tern/kernels/linalg/cholesky-inl.h"
 #include "tern/kernels/linalg/gram_schmidt-inl.h"
 #include "tern/kernels/linalg/transpose-inl.h"
 #include "tern/kernels/linalg/triangle-inl.h"
@@ -17,6 +18,7 @@ constexpr LinalgKernels<T> kLinalg = {
     .direct_product = DirectProduct<T>,
     .gram_schmidt = GramSchmidt<T>,
     .cholesky = CholeskyBlock<T>,
+    .small_cholesky = SmallCholesky<T>,
     .solve = SolveBlock<T>,
     .transpose = Transpose<T>,
     .all_finite = FiniteElements<T>,

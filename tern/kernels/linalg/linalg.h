@@ -13,6 +13,10 @@ namespace tern::kernels {
 // Columns of a call of `gram_schmidt`.
 inline constexpr int64_t kGramSchmidtColumns = 8;
 
+// The greatest side of a matrix for `cholesky`, and for `small_cholesky`.
+inline constexpr int64_t kCholeskySide = 64;
+inline constexpr int64_t kSmallCholesky = 32;
+
 template <typename T>
 struct LinalgKernels {
   // out[m, n] = alpha a[m, k] b[k, n], added to out if `accumulate`; m and n at most
@@ -30,11 +34,16 @@ struct LinalgKernels {
   // r. Workspace of kGramSchmidtColumns * (m + 16) elements, aligned to 64 bytes.
   void (*gram_schmidt)(T* w, int64_t w_stride, int64_t m, int64_t count, T* r, int64_t r_stride,
                        T* workspace) noexcept;
-  // r^T r = a for the upper triangle of a positive definite a [n, n], in its place; what is below
-  // the diagonal is undefined afterwards. Returns n, or the least i for which the leading minor of
-  // order i + 1 is not positive. Rows aligned to 64 bytes and padded to a multiple of 16 elements,
-  // which are read and written too.
+  // r^T r = a for the upper triangle of a positive definite a [n, n], n <= kCholeskySide, in its
+  // place; what is below the diagonal is undefined afterwards. Returns n, or the least i for which
+  // the leading minor of order i + 1 is not positive. Rows aligned to 64 bytes and padded to a
+  // multiple of 16 elements, which are read and written too.
   int64_t (*cholesky)(T* a, int64_t stride, int64_t n) noexcept;
+  // l l^T = a for a whole matrix a [n, n], n <= kSmallCholesky, with zeros above l's diagonal.
+  // Returns whether a is finite, symmetric, |a_ij - a_ji| <= tolerance sqrt(a_ii a_jj), and
+  // positive definite; if not, l is undefined. Any alignment; l must not overlap a.
+  bool (*small_cholesky)(const T* a, int64_t a_stride, T tolerance, T* l, int64_t l_stride,
+                         int64_t n) noexcept;
   // x [n, width] = t^-1 x by forward substitution; t (n x n) is read on and below its diagonal, or
   // below it alone if that is `unit`. Strides may be negative: an upper triangle is a lower one
   // from its other end. Rows of x aligned to 64 bytes, width a multiple of 16.

@@ -87,7 +87,7 @@ TYPED_TEST(LinalgKernelTest, ProductsOfWholeNumbersAreExact) {
 TYPED_TEST(LinalgKernelTest, FactorsAndSolves) {
   using T = TypeParam;
   this->ForTargets([&](const KernelTable& table) {
-    for (int64_t n = 1; n <= 67; n += 1 + n / 8) {
+    for (int64_t n = 1; n <= kCholeskySide; n += n % 9 == 0 ? 1 : 2) {
       SCOPED_TRACE(testing::Message() << "n " << n);
       const int64_t stride = (n + 15) / 16 * 16;
       std::vector<T> space(static_cast<size_t>(2 * n * stride) + 64 / sizeof(T), T(0));
@@ -126,6 +126,59 @@ TYPED_TEST(LinalgKernelTest, FactorsAndSolves) {
         a[i * stride + i] = i == fail ? T(-1) : T(1);
       }
       ASSERT_EQ(kernels.cholesky(a, stride, n), fail);
+    }
+  });
+}
+
+// l l^T = a with zeros above the diagonal and nothing written beside l; one element that breaks the
+// symmetry, or makes a not finite or not positive definite, is seen wherever it is.
+TYPED_TEST(LinalgKernelTest, SmallCholesky) {
+  using T = TypeParam;
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
+  this->ForTargets([&](const KernelTable& table) {
+    const auto small_cholesky = this->Of(table).small_cholesky;
+    for (int64_t n = 1; n <= kSmallCholesky; ++n) {
+      const int64_t a_stride = n + this->Below(3), l_stride = n + this->Below(3);
+      const T tolerance = static_cast<T>(n) * std::numeric_limits<T>::epsilon();
+      SCOPED_TRACE(testing::Message() << "n " << n);
+      std::vector<T> a(static_cast<size_t>(n * a_stride), kNan);
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j <= i; ++j) {
+          a[i * a_stride + j] = a[j * a_stride + i] =
+              i == j ? T(2) : static_cast<T>(this->Below(200) - 100) / T(100 * n);
+        }
+      }
+      std::vector<T> l(static_cast<size_t>(n * l_stride), T(7));
+      ASSERT_TRUE(small_cholesky(a.data(), a_stride, tolerance, l.data(), l_stride, n));
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < n; ++j) {
+          double sum = 0;
+          for (int64_t k = 0; k <= std::min(i, j); ++k) {
+            sum += static_cast<double>(l[i * l_stride + k]) * l[j * l_stride + k];
+          }
+          ASSERT_NEAR(sum, a[i * a_stride + j],
+                      4 * static_cast<double>(n) * std::numeric_limits<T>::epsilon());
+          ASSERT_TRUE(j <= i || l[i * l_stride + j] == 0);
+        }
+        for (int64_t j = n; j < l_stride; ++j) ASSERT_EQ(l[i * l_stride + j], 7);
+      }
+      const auto refuses = [&](int64_t i, int64_t j, T value, bool both) {
+        std::vector<T> bad = a;
+        bad[i * a_stride + j] = value;
+        if (both) bad[j * a_stride + i] = value;
+        ASSERT_FALSE(small_cholesky(bad.data(), a_stride, tolerance, l.data(), l_stride, n))
+            << value << " at " << i << ", " << j;
+      };
+      for (int round = 0; round < 8; ++round) {
+        const int64_t i = this->Below(n), j = this->Below(n);
+        for (const T value : {kNan, kInfinity, -kInfinity}) refuses(i, j, value, round % 2 == 0);
+        refuses(i, i, round % 2 == 0 ? T(0) : T(-1), true);
+        if (i == j) continue;
+        const T asymmetric = a[i * a_stride + j] + 5 * tolerance;
+        refuses(i, j, asymmetric, false);
+        refuses(i, j, T(3), true);
+      }
     }
   });
 }

@@ -70,6 +70,25 @@ int64_t CholeskyBlock(T* a, int64_t stride, int64_t n) noexcept {
 }
 
 template <typename T>
+bool SmallCholesky(const T* a, int64_t a_stride, T tolerance, T* l, int64_t l_stride,
+                   int64_t n) noexcept {
+  T roots[kSmallCholesky];
+  for (int64_t i = 0; i < n; ++i) roots[i] = std::sqrt(std::abs(a[i * a_stride + i]) * tolerance);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j <= i; ++j) {
+      const T x = a[j * a_stride + i];
+      if (!(std::abs(x - a[i * a_stride + j]) <= roots[i] * roots[j])) return false;
+      T rest = x;
+      for (int64_t k = 0; k < j; ++k) rest -= l[i * l_stride + k] * l[j * l_stride + k];
+      if (i == j && !(rest > 0)) return false;
+      l[i * l_stride + j] = i == j ? std::sqrt(rest) : rest / l[j * l_stride + j];
+    }
+    std::fill(l + i * l_stride + i + 1, l + i * l_stride + n, T(0));
+  }
+  return true;
+}
+
+template <typename T>
 void SolveBlock(StridedMatrix<T> t, bool unit, T* x, int64_t x_stride, int64_t n,
                 int64_t width) noexcept {
   for (int64_t i = 0; i < n; ++i) {
@@ -110,6 +129,7 @@ constexpr LinalgKernels<T> kLinalg = {
     .direct_product = DirectProduct<T>,
     .gram_schmidt = GramSchmidt<T>,
     .cholesky = CholeskyBlock<T>,
+    .small_cholesky = SmallCholesky<T>,
     .solve = SolveBlock<T>,
     .transpose = Transpose<T>,
     .all_finite = FiniteElements<T>,
