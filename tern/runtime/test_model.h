@@ -71,6 +71,8 @@ inline constexpr int32_t kTestEos = 256;
 inline Tokenizer ByteTokenizer() {
   TokenizerSpec spec;
   spec.name = "test";
+  spec.pre_tokenizer.steps.emplace_back(ByteLevelSpec{});
+  spec.decoder.emplace_back();
   for (int32_t byte = 0; byte < 256; ++byte) {
     spec.vocab.push_back({ByteLevelSpell(std::string(1, static_cast<char>(byte))), byte});
   }

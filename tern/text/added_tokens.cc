@@ -6,31 +6,6 @@
 #include "tern/text/utf8.h"
 
 namespace tern {
-namespace {
-
-// White space at the end of `text`, in bytes.
-size_t TrailingSpace(std::string_view text) {
-  size_t size = 0;
-  while (size < text.size()) {
-    const Utf8Char last = LastUtf8(text.substr(0, text.size() - size));
-    if (!IsWhiteSpace(last.code_point)) break;
-    size += last.size_bytes;
-  }
-  return size;
-}
-
-size_t LeadingSpace(std::string_view text) {
-  size_t size = 0;
-  while (size < text.size()) {
-    const Utf8Char first = FirstUtf8(text.substr(size));
-    if (!IsWhiteSpace(first.code_point)) break;
-    size += first.size_bytes;
-  }
-  return size;
-}
-
-}  // namespace
-
 AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens)
     : tokens_(std::move(tokens)), nodes_(1) {
   for (size_t t = 0; t < tokens_.size(); ++t) {
@@ -113,10 +88,10 @@ void AddedTokenMatcher::Split(std::string_view text, bool special, RegexScratch*
     if (token.lstrip) {
       const size_t free = match.begin > done ? match.begin - done : 0;
       match.begin =
-          std::max(done, match.begin - TrailingSpace(text.substr(match.begin - free, free)));
+          std::max(done, match.begin - TrailingWhiteSpace(text.substr(match.begin - free, free)));
     }
     if (token.rstrip) {
-      if (match.end >= space_end) space_end = match.end + LeadingSpace(text.substr(match.end));
+      if (match.end >= space_end) space_end = match.end + LeadingWhiteSpace(text.substr(match.end));
       match.end = space_end;
     }
     if (match.begin >= match.end) continue;  // white space that the token before took along

@@ -8,6 +8,7 @@
 
 #include "tern/base/error.h"
 #include "tern/text/byte_level.h"
+#include "tern/text/utf8.h"
 
 namespace tern {
 namespace {
@@ -21,11 +22,31 @@ BpeScratch::BpeScratch(size_t text_bytes) {
   if (text_bytes >= kCacheFromBytes) cache_.resize(kCacheSlots);
 }
 
-Bpe::Bpe(const TokenizerSpec& spec) : merges_(spec.merges.size()), fuse_unk_(spec.fuse_unk) {
+Bpe::Bpe(const TokenizerSpec& spec)
+    : byte_level_(spec.pre_tokenizer.byte_level()),
+      merges_(spec.merges.size()),
+      fuse_unk_(spec.fuse_unk) {
   byte_ids_.fill(-1);
-  std::string bytes;
   for (const VocabEntry& entry : spec.vocab) {
     if (!spec.unk_token.empty() && entry.spelling == spec.unk_token) unk_id_ = entry.id;
+  }
+  if (byte_level_) {
+    ReadByteLevel(spec);
+  } else {
+    ReadCharacters(spec);
+  }
+  results_.reserve(spec.merges.size());
+  for (const Merge& merge : spec.merges) {
+    const auto rank = static_cast<uint32_t>(results_.size());
+    *merges_.Insert(PairMap<Merged>::Key(merge.left, merge.right)).first = {rank, merge.result};
+    results_.push_back(merge.result);
+  }
+  if (spec.ignore_merges) BuildWordTable(spec);
+}
+
+void Bpe::ReadByteLevel(const TokenizerSpec& spec) {
+  std::string bytes;
+  for (const VocabEntry& entry : spec.vocab) {
     if (ByteLevelUnspell(entry.spelling, &bytes) && bytes.size() == 1) {
       byte_ids_[static_cast<unsigned char>(bytes[0])] = entry.id;
     }
@@ -37,19 +58,31 @@ Bpe::Bpe(const TokenizerSpec& spec) : merges_(spec.merges.size()), fuse_unk_(spe
          "byte-level BPE needs all 256 bytes",
          spec.name, byte);
   }
-  results_.reserve(spec.merges.size());
-  for (const Merge& merge : spec.merges) {
-    const auto rank = static_cast<uint32_t>(results_.size());
-    *merges_.Insert(PairMap<Merged>::Key(merge.left, merge.right)).first = {rank, merge.result};
-    results_.push_back(merge.result);
+}
+
+void Bpe::ReadCharacters(const TokenizerSpec& spec) {
+  std::unordered_map<std::string, size_t> byte_tokens;
+  if (spec.byte_fallback) {
+    for (size_t byte = 0; byte < byte_ids_.size(); ++byte) {
+      byte_tokens.emplace(ByteTokenSpelling(static_cast<unsigned char>(byte)), byte);
+    }
   }
-  if (spec.ignore_merges) BuildWordTable(spec);
+  for (const VocabEntry& entry : spec.vocab) {
+    if (entry.spelling.empty()) continue;
+    const Utf8Char first = FirstUtf8(entry.spelling);
+    if (first.size_bytes == entry.spelling.size()) character_ids_[first.code_point] = entry.id;
+    if (entry.spelling.size() != kByteTokenBytes) continue;
+    if (const auto byte = byte_tokens.find(entry.spelling); byte != byte_tokens.end()) {
+      byte_ids_[byte->second] = entry.id;
+    }
+  }
 }
 
 void Bpe::BuildWordTable(const TokenizerSpec& spec) {
   std::string bytes;
   for (const VocabEntry& entry : spec.vocab) {
-    if (ByteLevelUnspell(entry.spelling, &bytes) && !bytes.empty()) {
+    if (!byte_level_) bytes = entry.spelling;
+    if ((!byte_level_ || ByteLevelUnspell(entry.spelling, &bytes)) && !bytes.empty()) {
       words_.emplace_back(bytes, entry.id);
     }
   }
@@ -102,14 +135,54 @@ void Bpe::Encode(std::string_view piece, BpeScratch* scratch, std::vector<int32_
   std::copy(out->begin() + static_cast<ptrdiff_t>(before), out->end(), word.ids.begin());
 }
 
-void Bpe::MergePiece(std::string_view piece, BpeScratch* scratch, std::vector<int32_t>* out) const {
-  std::vector<int32_t>& ids = scratch->ids_;
-  ids.clear();
+void Bpe::StartFromBytes(std::string_view piece, std::vector<int32_t>* ids) const {
   bool after_unk = false;
   for (const char c : piece) {
     const int32_t id = byte_ids_[static_cast<unsigned char>(c)];
-    if (id >= 0 || !(fuse_unk_ && after_unk)) ids.push_back(id >= 0 ? id : unk_id_);
+    if (id >= 0 || !(fuse_unk_ && after_unk)) ids->push_back(id >= 0 ? id : unk_id_);
     after_unk = id < 0;
+  }
+}
+
+bool Bpe::AppendBytes(std::string_view character, std::vector<int32_t>* ids) const {
+  const size_t before = ids->size();
+  for (const char c : character) {
+    const int32_t id = byte_ids_[static_cast<unsigned char>(c)];
+    if (id < 0) {
+      ids->resize(before);
+      return false;
+    }
+    ids->push_back(id);
+  }
+  return true;
+}
+
+void Bpe::StartFromCharacters(std::string_view piece, std::vector<int32_t>* ids) const {
+  // Hugging Face keeps an unknown back until a character with a token comes, past bytes.
+  bool unk_pending = false;
+  while (!piece.empty()) {
+    const Utf8Char c = FirstUtf8(piece);
+    const std::string_view character = piece.substr(0, c.size_bytes);
+    piece.remove_prefix(c.size_bytes);
+    if (const auto found = character_ids_.find(c.code_point); found != character_ids_.end()) {
+      if (unk_pending) ids->push_back(unk_id_);
+      unk_pending = false;
+      ids->push_back(found->second);
+    } else if (!AppendBytes(character, ids) && unk_id_ >= 0) {
+      if (unk_pending && !fuse_unk_) ids->push_back(unk_id_);
+      unk_pending = true;
+    }
+  }
+  if (unk_pending) ids->push_back(unk_id_);
+}
+
+void Bpe::MergePiece(std::string_view piece, BpeScratch* scratch, std::vector<int32_t>* out) const {
+  std::vector<int32_t>& ids = scratch->ids_;
+  ids.clear();
+  if (byte_level_) {
+    StartFromBytes(piece, &ids);
+  } else {
+    StartFromCharacters(piece, &ids);
   }
   if (ids.size() <= kScanLimit) {
     MergeByScan(&ids, &scratch->ranks_);

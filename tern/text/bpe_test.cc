@@ -128,6 +128,7 @@ TEST(Bpe, AMissingByteNeedsAnUnknownToken) {
   TokenizerSpec spec;
   spec.name = "small.json";
   spec.vocab = {{"a", 0}, {"<unk>", 1}};
+  spec.pre_tokenizer.steps.emplace_back(ByteLevelSpec{});
   EXPECT_THROW(Bpe{spec}, Error);
   spec.unk_token = "<unk>";
   const auto encode = [&] {
@@ -140,6 +141,32 @@ TEST(Bpe, AMissingByteNeedsAnUnknownToken) {
   EXPECT_EQ(encode(), (std::vector<int32_t>{1, 1, 0, 1, 0}));
   spec.fuse_unk = true;
   EXPECT_EQ(encode(), (std::vector<int32_t>{1, 0, 1, 0}));
+}
+
+// Characters, then the tokens of their bytes, then the unknown token, then nothing.
+TEST(Bpe, CharactersFallBack) {
+  TokenizerSpec spec;
+  spec.name = "small.json";
+  spec.vocab = {{"a", 0},      {"é", 1},      {"aé", 2},   {"<0xE6>", 3},
+                {"<0x97>", 4}, {"<0xA5>", 5}, {"<unk>", 6}};
+  spec.merges = {{0, 1, 2}};
+  const auto encode = [&](std::string_view text) {
+    const Bpe bpe(spec);
+    BpeScratch scratch(0);
+    std::vector<int32_t> ids;
+    bpe.Encode(text, &scratch, &ids);
+    return ids;
+  };
+  using Ids = std::vector<int32_t>;
+  EXPECT_EQ(encode("aéaxyé日"), (Ids{2, 2}));
+  spec.unk_token = "<unk>";
+  EXPECT_EQ(encode("aéaxyé日"), (Ids{2, 0, 6, 6, 1, 6}));
+  spec.fuse_unk = true;
+  EXPECT_EQ(encode("aéaxyé日"), (Ids{2, 0, 6, 1, 6}));
+  spec.byte_fallback = true;
+  EXPECT_EQ(encode("aéaxyé日"), (Ids{2, 0, 6, 1, 3, 4, 5}));
+  EXPECT_EQ(encode("x日a"), (Ids{3, 4, 5, 6, 0}));  // the reference's order
+  EXPECT_EQ(encode("本"), (Ids{6}));                // 0xE6 0x9C 0xAC: not all bytes are there
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tern/text/byte_level.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstdint>
 
@@ -48,5 +50,7 @@ bool ByteLevelUnspell(std::string_view spelling, std::string* bytes) {
   }
   return true;
 }
+
+std::string ByteTokenSpelling(unsigned char byte) { return fmt::format("<0x{:02X}>", byte); }
 
 }  // namespace tern

@@ -131,11 +131,11 @@ TokenizerSpec ReadGgufVocabulary(const GgufVocabulary& vocabulary) {
   TokenizerSpec spec;
   spec.name = vocabulary.place;
   spec.ignore_merges = pre.ignore_merges;
-  if (pre.pattern.empty()) {
-    spec.pre_tokenizer.use_regex = true;
-  } else {
-    spec.pre_tokenizer.splits.push_back({.pattern = std::string(pre.pattern)});
+  if (!pre.pattern.empty()) {
+    spec.pre_tokenizer.steps.emplace_back(SplitSpec{.pattern = std::string(pre.pattern)});
   }
+  spec.pre_tokenizer.steps.emplace_back(ByteLevelSpec{.use_regex = pre.pattern.empty()});
+  spec.decoder.emplace_back();
   Ids ids;
   ReadTokens(vocabulary, &spec, &ids);
   ReadMerges(vocabulary, ids, &spec);
@@ -144,15 +144,20 @@ TokenizerSpec ReadGgufVocabulary(const GgufVocabulary& vocabulary) {
 }
 
 std::optional<std::string_view> GgufPreTokenizerName(const PreTokenizerSpec& spec) {
-  if (spec.add_prefix_space) return std::nullopt;
-  for (const PreTokenizer& pre : kPreTokenizers) {
-    if (pre.pattern.empty() ? spec.splits.empty() && spec.use_regex
-                            : spec.splits.size() == 1 && !spec.use_regex &&
-                                  spec.splits[0].pattern_kind == SplitSpec::Pattern::kRegex &&
-                                  spec.splits[0].pattern == pre.pattern &&
-                                  spec.splits[0].behavior == SplitBehavior::kIsolated) {
-      return pre.name;
+  if (spec.steps.empty() || spec.steps.size() > 2) return std::nullopt;
+  const auto* byte_level = std::get_if<ByteLevelSpec>(&spec.steps.back());
+  if (!byte_level || byte_level->add_prefix_space) return std::nullopt;
+  std::string_view pattern;
+  if (spec.steps.size() == 2) {
+    const auto* split = std::get_if<SplitSpec>(&spec.steps[0]);
+    if (!split || split->pattern_kind != SplitSpec::Pattern::kRegex || split->pattern.empty() ||
+        split->behavior != SplitBehavior::kIsolated) {
+      return std::nullopt;
     }
+    pattern = split->pattern;
+  }
+  for (const PreTokenizer& pre : kPreTokenizers) {
+    if (pre.pattern == pattern && byte_level->use_regex == pattern.empty()) return pre.name;
   }
   return std::nullopt;
 }

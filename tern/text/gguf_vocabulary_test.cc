@@ -70,7 +70,8 @@ TEST(GgufVocabulary, KnowsPreTokenizersByName) {
     EXPECT_EQ(GgufPreTokenizerName(ReadGgufVocabulary(vocabulary).pre_tokenizer), name);
   }
   PreTokenizerSpec other;
-  other.splits.push_back({.pattern = "x"});
+  other.steps.emplace_back(SplitSpec{.pattern = "x"});
+  other.steps.emplace_back(ByteLevelSpec{});
   EXPECT_EQ(GgufPreTokenizerName(other), std::nullopt);
 }
 

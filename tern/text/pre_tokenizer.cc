@@ -3,25 +3,29 @@
 
 #include <algorithm>
 
+#include "tern/base/check.h"
+#include "tern/text/byte_level.h"
+
 namespace tern {
 namespace {
 
-void Emit(std::string_view text, Span span, PreTokenizer::Sink sink) {
-  if (span.begin < span.end) sink(text.substr(span.begin, span.end - span.begin));
-}
+// Rust's \w, which knows joiners as word characters, and runs of what is neither word nor space.
+constexpr std::string_view kWhitespacePattern =
+    R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}]+|)"
+    R"([^\s\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}]+)";
 
-// The matches and the gaps between them, each a piece of its own.
-void EmitIsolated(const Regex& regex, std::string_view text, RegexScratch* scratch,
-                  PreTokenizer::Sink sink) {
+// The matches and the gaps between them, which may be empty, in order.
+void ForEachPart(const Regex& regex, std::string_view text, RegexScratch* scratch,
+                 FunctionRef<void(Span)> sink) {
   MatchIterator matches(regex, text, scratch);
   Span match;
   size_t done = 0;
   while (matches.Next(&match)) {
-    Emit(text, {done, match.begin}, sink);
-    Emit(text, match, sink);
+    sink({done, match.begin});
+    sink(match);
     done = match.end;
   }
-  Emit(text, {done, text.size()}, sink);
+  sink({done, text.size()});
 }
 
 // Joins each segment to the one before it in the order given when `joins` says so for
@@ -44,26 +48,64 @@ std::vector<Span> Join(const std::vector<Segment>& segments, Joins joins) {
 
 }  // namespace
 
-PreTokenizer::PreTokenizer(const PreTokenizerSpec& spec, std::string_view where)
-    : add_prefix_space_(spec.add_prefix_space) {
-  for (const SplitSpec& split : spec.splits) {
-    Step step{nullptr, "", split.behavior, split.invert};
-    if (split.pattern_kind == SplitSpec::Pattern::kString) {
-      step.literal = split.pattern;
-    } else {
-      const bool digits = split.pattern_kind == SplitSpec::Pattern::kDigits;
-      step.regex = std::make_unique<Regex>(digits ? "\\p{N}" : split.pattern, where);
-    }
-    steps_.push_back(std::move(step));
+PreTokenizer::SplitStep PreTokenizer::MakeSplit(const SplitSpec& spec, std::string_view where) {
+  SplitStep step{nullptr, "", spec.behavior, spec.invert};
+  switch (spec.pattern_kind) {
+    case SplitSpec::Pattern::kString:
+      step.literal = spec.pattern;
+      return step;
+    case SplitSpec::Pattern::kRegex:
+      step.regex = std::make_unique<Regex>(spec.pattern, where);
+      return step;
+    case SplitSpec::Pattern::kDigits:
+      step.regex = std::make_unique<Regex>("\\p{N}", where);
+      return step;
+    case SplitSpec::Pattern::kPunctuation:
+      step.regex = std::make_unique<Regex>("[\\p{P}$+<=>^`|~]", where);
+      return step;
+    case SplitSpec::Pattern::kWhitespace:
+      // Inverted: what is between the matches is removed.
+      step.regex = std::make_unique<Regex>(kWhitespacePattern, where);
+      step.invert = true;
+      step.behavior = SplitBehavior::kRemoved;
+      return step;
+    case SplitSpec::Pattern::kWhitespaceSplit:
+      step.regex = std::make_unique<Regex>("\\s", where);
+      step.behavior = SplitBehavior::kRemoved;
+      return step;
   }
-  if (spec.use_regex) byte_level_regex_ = std::make_unique<Regex>(kGpt2Pattern, where);
+  return step;
 }
 
-void PreTokenizer::Split(std::string_view text, RegexScratch* scratch, Sink sink) const {
-  if (!text.empty()) RunStep(0, text, scratch, sink);
+PreTokenizer::PreTokenizer(const PreTokenizerSpec& spec, std::string_view where) {
+  for (const PreTokenizerStep& step : spec.steps) {
+    if (const auto* split = std::get_if<SplitSpec>(&step)) {
+      steps_.emplace_back(MakeSplit(*split, where));
+    } else if (const auto* metaspace = std::get_if<MetaspaceSpec>(&step)) {
+      steps_.emplace_back(
+          MetaspaceStep{metaspace->replacement, metaspace->prepend, metaspace->split});
+    } else {
+      const auto& byte_level = std::get<ByteLevelSpec>(step);
+      auto regex = byte_level.use_regex ? std::make_unique<Regex>(kGpt2Pattern, where) : nullptr;
+      steps_.emplace_back(ByteLevelStep{std::move(regex), byte_level.add_prefix_space});
+      spelled_ = &step != &spec.steps.back();
+    }
+  }
 }
 
-std::vector<PreTokenizer::Segment> PreTokenizer::Segments(const Step& step, std::string_view text,
+void PreTokenizer::Split(std::string_view text, bool first, RegexScratch* scratch,
+                         Sink sink) const {
+  if (text.empty()) return;
+  if (!spelled_) return RunFrom(0, {text, first}, scratch, sink);
+  std::string bytes;
+  RunFrom(0, {text, first}, scratch, [&](std::string_view piece) {
+    TERN_CHECK(ByteLevelUnspell(piece, &bytes));
+    sink(bytes);
+  });
+}
+
+std::vector<PreTokenizer::Segment> PreTokenizer::Segments(const SplitStep& step,
+                                                          std::string_view text,
                                                           RegexScratch* scratch) {
   std::vector<Segment> out;
   size_t done = 0;
@@ -86,13 +128,29 @@ std::vector<PreTokenizer::Segment> PreTokenizer::Segments(const Step& step, std:
   return out;
 }
 
-void PreTokenizer::RunStep(size_t index, std::string_view text, RegexScratch* scratch,
-                           Sink sink) const {
-  if (index == steps_.size()) return RunByteLevel(text, scratch, sink);
-  const Step& step = steps_[index];
-  const auto next = [&](std::string_view piece) { RunStep(index + 1, piece, scratch, sink); };
+void PreTokenizer::RunFrom(size_t index, Piece piece, RegexScratch* scratch, Sink sink) const {
+  if (index == steps_.size()) return sink(piece.text);
+  const auto next = [&](Piece part) { RunFrom(index + 1, part, scratch, sink); };
+  if (const auto* byte_level = std::get_if<ByteLevelStep>(&steps_[index])) {
+    if (!spelled_) return Run(*byte_level, piece, scratch, next);
+    return Run(*byte_level, piece, scratch, [&](Piece bytes) {
+      next({ByteLevelSpell(bytes.text), bytes.first});
+    });
+  }
+  if (const auto* split = std::get_if<SplitStep>(&steps_[index])) {
+    return Run(*split, piece, scratch, next);
+  }
+  Run(std::get<MetaspaceStep>(steps_[index]), piece, scratch, next);
+}
+
+void PreTokenizer::Run(const SplitStep& step, Piece piece, RegexScratch* scratch, PieceSink sink) {
+  const std::string_view text = piece.text;
+  const auto emit = [&](Span span) {
+    if (span.begin == span.end) return;
+    sink({text.substr(span.begin, span.end - span.begin), piece.first && span.begin == 0});
+  };
   if (step.behavior == SplitBehavior::kIsolated && step.regex) {
-    return EmitIsolated(*step.regex, text, scratch, next);
+    return ForEachPart(*step.regex, text, scratch, emit);
   }
   std::vector<Segment> segments = Segments(step, text, scratch);
   std::vector<Span> spans;
@@ -116,22 +174,46 @@ void PreTokenizer::RunStep(size_t index, std::string_view text, RegexScratch* sc
       std::reverse(spans.begin(), spans.end());
       break;
   }
-  for (const Span span : spans) Emit(text, span, next);
+  for (const Span span : spans) emit(span);
 }
 
-void PreTokenizer::RunByteLevel(std::string_view text, RegexScratch* scratch, Sink sink) const {
+void PreTokenizer::Run(const MetaspaceStep& step, Piece piece, RegexScratch*, PieceSink sink) {
+  std::string spaced;
+  spaced.reserve(piece.text.size() + step.replacement.size());
+  for (const char c : piece.text) {
+    if (c == ' ') {
+      spaced += step.replacement;
+    } else {
+      spaced.push_back(c);
+    }
+  }
+  const bool prepend = step.prepend == MetaspaceSpec::Prepend::kAlways ||
+                       (step.prepend == MetaspaceSpec::Prepend::kFirst && piece.first);
+  if (prepend && !spaced.starts_with(step.replacement)) spaced.insert(0, step.replacement);
+  if (!step.split) return sink({spaced, piece.first});
+  for (size_t begin = 0; begin < spaced.size();) {
+    const bool at_space = spaced.compare(begin, step.replacement.size(), step.replacement) == 0;
+    const size_t from = begin + (at_space ? step.replacement.size() : 0);
+    const size_t end = std::min(spaced.find(step.replacement, from), spaced.size());
+    sink({std::string_view(spaced).substr(begin, end - begin), piece.first && begin == 0});
+    begin = end;
+  }
+}
+
+void PreTokenizer::Run(const ByteLevelStep& step, Piece piece, RegexScratch* scratch,
+                       PieceSink sink) {
   std::string prefixed;
-  if (add_prefix_space_ && text.front() != ' ') {
-    prefixed.reserve(text.size() + 1);
+  if (step.add_prefix_space && piece.text.front() != ' ') {
+    prefixed.reserve(piece.text.size() + 1);
     prefixed.push_back(' ');
-    prefixed.append(text);
-    text = prefixed;
+    prefixed.append(piece.text);
+    piece.text = prefixed;
   }
-  if (byte_level_regex_) {
-    EmitIsolated(*byte_level_regex_, text, scratch, sink);
-  } else {
-    sink(text);
-  }
+  if (!step.regex) return sink(piece);
+  ForEachPart(*step.regex, piece.text, scratch, [&](Span span) {
+    if (span.begin == span.end) return;
+    sink({piece.text.substr(span.begin, span.end - span.begin), piece.first && span.begin == 0});
+  });
 }
 
 }  // namespace tern

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Cuts text into the pieces within which BPE merges: the Split, Digits and ByteLevel pre-tokenizers
-// of tokenizer.json in sequence. Immutable; threads share it.
+// Cuts text into the pieces that the model encodes one by one: the pre-tokenizers of tokenizer.json
+// in sequence. Immutable; threads share it.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "tern/base/function_ref.h"
@@ -25,30 +26,47 @@ class PreTokenizer {
   // `where` starts the messages about patterns.
   PreTokenizer(const PreTokenizerSpec& spec, std::string_view where);
 
-  // Calls `sink` for each piece, none of them empty, in order. A piece points into `text`, or into
-  // a copy that lives until the sink returns. `text` is valid UTF-8.
-  void Split(std::string_view text, RegexScratch* scratch, Sink sink) const;
+  // Calls `sink` for each piece, none of them empty, in order: bytes, not their spellings, where a
+  // step is the byte level. A piece points into `text`, or into a copy that lives until the sink
+  // returns. `text` is valid UTF-8; `first`: it starts the text that the user gave.
+  void Split(std::string_view text, bool first, RegexScratch* scratch, Sink sink) const;
 
  private:
-  struct Step {
+  struct SplitStep {
     std::unique_ptr<const Regex> regex;  // null: `literal`
     std::string literal;
     SplitBehavior behavior;
     bool invert;
   };
+  struct MetaspaceStep {
+    std::string replacement;
+    MetaspaceSpec::Prepend prepend;
+    bool split;
+  };
+  struct ByteLevelStep {
+    std::unique_ptr<const Regex> regex;  // null: no split
+    bool add_prefix_space;
+  };
   struct Segment {
     Span span;
     bool is_match;
   };
+  struct Piece {
+    std::string_view text;
+    bool first;
+  };
+  using PieceSink = FunctionRef<void(Piece piece)>;
 
-  void RunStep(size_t step, std::string_view text, RegexScratch* scratch, Sink sink) const;
-  void RunByteLevel(std::string_view text, RegexScratch* scratch, Sink sink) const;
-  static std::vector<Segment> Segments(const Step& step, std::string_view text,
+  static SplitStep MakeSplit(const SplitSpec& spec, std::string_view where);
+  void RunFrom(size_t step, Piece piece, RegexScratch* scratch, Sink sink) const;
+  static void Run(const SplitStep& step, Piece piece, RegexScratch* scratch, PieceSink sink);
+  static void Run(const MetaspaceStep& step, Piece piece, RegexScratch* scratch, PieceSink sink);
+  static void Run(const ByteLevelStep& step, Piece piece, RegexScratch* scratch, PieceSink sink);
+  static std::vector<Segment> Segments(const SplitStep& step, std::string_view text,
                                        RegexScratch* scratch);
 
-  std::vector<Step> steps_;
-  std::unique_ptr<const Regex> byte_level_regex_;
-  bool add_prefix_space_;
+  std::vector<std::variant<SplitStep, MetaspaceStep, ByteLevelStep>> steps_;
+  bool spelled_ = false;  // steps behind the byte level see the bytes' spellings
 };
 
 }  // namespace tern

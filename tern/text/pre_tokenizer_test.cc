@@ -13,14 +13,15 @@ Pieces Split(const PreTokenizerSpec& spec, std::string_view text) {
   const PreTokenizer pre_tokenizer(spec, "test");
   RegexScratch scratch;
   Pieces out;
-  pre_tokenizer.Split(text, &scratch, [&](std::string_view piece) { out.emplace_back(piece); });
+  pre_tokenizer.Split(text, /*first=*/true, &scratch,
+                      [&](std::string_view piece) { out.emplace_back(piece); });
   return out;
 }
 
 PreTokenizerSpec One(SplitSpec::Pattern kind, std::string pattern, SplitBehavior behavior,
                      bool invert = false) {
   PreTokenizerSpec spec;
-  spec.splits.push_back({kind, std::move(pattern), behavior, invert});
+  spec.steps.emplace_back(SplitSpec{kind, std::move(pattern), behavior, invert});
   return spec;
 }
 
@@ -60,21 +61,22 @@ TEST(PreTokenizer, Digits) {
 
 TEST(PreTokenizer, Gpt2Pattern) {
   PreTokenizerSpec spec;
-  spec.use_regex = true;
+  spec.steps.emplace_back(ByteLevelSpec{.use_regex = true});
   EXPECT_EQ(Split(spec, "Hello, y'all  it's 42\n\n ok "),
             (Pieces{"Hello", ",", " y", "'", "all", " ", " it", "'s", " 42", "\n\n", " ok", " "}));
 }
 
 TEST(PreTokenizer, PrefixSpaceGoesBeforeEachPieceThatLacksOne) {
   PreTokenizerSpec spec = One(SplitSpec::Pattern::kString, "|", SplitBehavior::kRemoved);
-  spec.add_prefix_space = true;
+  spec.steps.emplace_back(ByteLevelSpec{.add_prefix_space = true});
   EXPECT_EQ(Split(spec, "a| b|c"), (Pieces{" a", " b", " c"}));
   EXPECT_EQ(Split(spec, ""), Pieces{});
 }
 
 TEST(PreTokenizer, StepsRunInOrder) {
   PreTokenizerSpec spec = One(SplitSpec::Pattern::kRegex, "\\s+", SplitBehavior::kMergedWithNext);
-  spec.splits.push_back({SplitSpec::Pattern::kDigits, "", SplitBehavior::kIsolated, false});
+  spec.steps.emplace_back(
+      SplitSpec{SplitSpec::Pattern::kDigits, "", SplitBehavior::kIsolated, false});
   EXPECT_EQ(Split(spec, "ab 12 c"), (Pieces{"ab", " ", "1", "2", " c"}));
 }
 

@@ -2,6 +2,7 @@
 #include "tern/text/tokenizer.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "tern/base/check.h"
 #include "tern/base/error.h"
@@ -9,6 +10,8 @@
 #include "tern/text/added_tokens.h"
 #include "tern/text/bpe.h"
 #include "tern/text/byte_level.h"
+#include "tern/text/decoder.h"
+#include "tern/text/normalizer.h"
 #include "tern/text/pre_tokenizer.h"
 #include "tern/text/tokenizer_json.h"
 #include "tern/text/utf8.h"
@@ -18,10 +21,32 @@ namespace {
 
 constexpr size_t kMaxFileBytes = size_t{256} << 20;
 
-std::vector<AddedToken> Select(const std::vector<AddedToken>& tokens, bool normalized) {
+std::vector<AddedToken> RawTokens(const std::vector<AddedToken>& tokens) {
   std::vector<AddedToken> out;
   std::copy_if(tokens.begin(), tokens.end(), std::back_inserter(out),
-               [&](const AddedToken& token) { return token.normalized == normalized; });
+               [&](const AddedToken& token) { return !token.normalized; });
+  return out;
+}
+
+// The tokens that are looked for in normalized text, as the normalizer leaves them. Of two that it
+// makes equal, a special one goes first, then the earlier one.
+std::vector<AddedToken> NormalizedTokens(const TokenizerSpec& spec, const Normalizer& normalizer) {
+  std::vector<AddedToken> out;
+  std::unordered_set<std::string> contents;
+  RegexScratch scratch;
+  std::string buffer;
+  for (const bool special : {true, false}) {
+    for (const AddedToken& token : spec.added_tokens) {
+      if (!token.normalized || token.special != special) continue;
+      AddedToken normalized = token;
+      normalized.content = normalizer.Apply(token.content, &scratch, &buffer);
+      if (normalized.content.empty()) {
+        Fail(ErrorKind::kInvalidFile, "{}: /added_tokens: the normalizer leaves nothing of \"{}\"",
+             spec.name, OneLine(token.content));
+      }
+      if (contents.insert(normalized.content).second) out.push_back(std::move(normalized));
+    }
+  }
   return out;
 }
 
@@ -39,16 +64,18 @@ struct Tokenizer::Impl {
   explicit Impl(TokenizerSpec s)
       : spec(std::move(s)),
         bpe(spec),
+        normalizer(spec.normalizer, spec.name + ": /normalizer"),
         pre_tokenizer(spec.pre_tokenizer, spec.name + ": /pre_tokenizer"),
-        raw_tokens(Select(spec.added_tokens, false)),
-        normalized_tokens(Select(spec.added_tokens, true)) {
-    std::string token;
+        decoder(spec.decoder),
+        raw_tokens(RawTokens(spec.added_tokens)),
+        normalized_tokens(NormalizedTokens(spec, normalizer)) {
     for (const VocabEntry& entry : spec.vocab) {
-      const bool spelled = ByteLevelUnspell(entry.spelling, &token);
-      SetToken(entry.id, spelled ? token : entry.spelling, false);
+      SetToken(entry.id, decoder.Bytes(entry.spelling), false);
     }
+    // An added token's text is not in the byte alphabet.
+    const bool byte_level = spec.pre_tokenizer.byte_level();
     for (const AddedToken& added : spec.added_tokens) {
-      SetToken(added.id, added.content, added.special);
+      SetToken(added.id, byte_level ? added.content : decoder.Bytes(added.content), added.special);
     }
   }
 
@@ -71,21 +98,31 @@ struct Tokenizer::Impl {
                   std::vector<int32_t>* out) const {
     RegexScratch regex_scratch;
     BpeScratch bpe_scratch(text.size());
+    std::string buffer;
+    bool first = false;  // the stretch at hand starts the text
     const auto encode_piece = [&](std::string_view piece) { bpe.Encode(piece, &bpe_scratch, out); };
-    const auto second = [&](std::string_view stretch, int32_t id) {
-      if (id >= 0) return out->push_back(id);
-      pre_tokenizer.Split(stretch, &regex_scratch, encode_piece);
+    const auto normalized_stretch = [&](std::string_view stretch, int32_t id) {
+      if (id >= 0) {
+        out->push_back(id);
+      } else {
+        pre_tokenizer.Split(stretch, first, &regex_scratch, encode_piece);
+      }
+      first = false;
     };
-    const auto first = [&](std::string_view stretch, int32_t id) {
+    const auto raw_stretch = [&](std::string_view stretch, int32_t id) {
       if (id >= 0) return out->push_back(id);
-      normalized_tokens.Split(stretch, options.special, &regex_scratch, second);
+      first = stretch.data() == text.data();
+      normalized_tokens.Split(normalizer.Apply(stretch, &regex_scratch, &buffer), options.special,
+                              &regex_scratch, normalized_stretch);
     };
-    raw_tokens.Split(text, options.special, &regex_scratch, first);
+    raw_tokens.Split(text, options.special, &regex_scratch, raw_stretch);
   }
 
   TokenizerSpec spec;
   Bpe bpe;
+  Normalizer normalizer;
   PreTokenizer pre_tokenizer;
+  Decoder decoder;
   AddedTokenMatcher raw_tokens;
   AddedTokenMatcher normalized_tokens;
   std::string bytes;
@@ -136,6 +173,7 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special) c
     const std::string_view token = TokenBytes(id);
     if (!(skip_special && IsSpecial(id))) out.append(token);
   }
+  out.erase(0, impl_->decoder.StartBytes(out));
   return out;
 }
 
@@ -164,7 +202,8 @@ std::optional<int32_t> Tokenizer::TokenId(std::string_view text) const {
   for (const AddedToken& token : impl_->spec.added_tokens) {
     if (token.content == text) return token.id;
   }
-  const std::string spelling = ByteLevelSpell(text);
+  const bool byte_level = impl_->spec.pre_tokenizer.byte_level();
+  const std::string spelling = byte_level ? ByteLevelSpell(text) : std::string(text);
   for (const VocabEntry& entry : impl_->spec.vocab) {
     if (entry.spelling == spelling) return entry.id;
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Byte-level byte-pair tokenizers as Hugging Face's tokenizer.json defines them: text to token ids
-// and back. Encoding gives the ids that Hugging Face tokenizers gives; decoding gives the exact
-// bytes. A component of tokenizer.json that is not supported is an Error that names it when the
-// file is read, never ignored. Immutable once built: any number of threads may use one at a time.
+// Tokenizers as Hugging Face's tokenizer.json defines them, byte-level and SentencePiece's: text to
+// token ids and back. Encoding gives the ids that Hugging Face tokenizers gives; decoding gives the
+// exact bytes of a text that nothing normalized. A component of tokenizer.json that is not
+// supported is an Error that names it when the file is read, never ignored. Immutable once built:
+// any number of threads may use one at a time.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +40,8 @@ class Tokenizer {
   // Throws Error(kInvalidArgument) naming the offset when the text is not UTF-8.
   std::vector<int32_t> Encode(std::string_view text, const EncodeOptions& options = {}) const;
 
-  // The bytes of the tokens, one after the other; they need not be UTF-8. Throws Error for an id
-  // that names no token.
+  // The bytes of the tokens, one after the other, without the space that SentencePiece puts in
+  // front of a text; they need not be UTF-8. Throws Error for an id that names no token.
   std::string Decode(std::span<const int32_t> ids, bool skip_special = false) const;
 
   // The bytes of one token; throws Error for an id that names none. Valid as long as the tokenizer.
@@ -51,7 +52,8 @@ class Tokenizer {
   // One more than the largest id; ids below it may be unused.
   int32_t vocab_size() const noexcept;
 
-  // The token whose text is `text`: an added token's content, else a vocabulary token's bytes.
+  // The token whose text is `text`: an added token's content, else that of the vocabulary, its
+  // bytes on the byte level and its spelling elsewhere.
   // Files name begin, end and padding tokens by text (tokenizer_config.json); this finds their ids.
   std::optional<int32_t> TokenId(std::string_view text) const;
 
@@ -64,7 +66,8 @@ class Tokenizer {
 };
 
 // Turns a stream of tokens into text that never ends within a character. Bytes that cannot be part
-// of a character become U+FFFD. The tokenizer must outlive it; use one per stream and thread.
+// of a character become U+FFFD. What is streamed continues a text: a space at its start stays. The
+// tokenizer must outlive it; use one per stream and thread.
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true)

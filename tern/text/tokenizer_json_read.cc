@@ -8,113 +8,20 @@
 #include "tern/text/pair_map.h"
 #include "tern/text/strict_json.h"
 #include "tern/text/tokenizer_json.h"
+#include "tern/text/tokenizer_json_components.h"
 
 namespace tern {
 namespace {
 
+using internal::BoolOr;
+using internal::RefuseComponent;
 using VocabMap = std::unordered_map<std::string_view, int32_t>;
-
-bool BoolOr(const JsonCursor& object, const std::string& key, bool otherwise) {
-  const JsonCursor member = object.Get(key);
-  return member.IsNull() ? otherwise : member.Bool();
-}
-
-[[noreturn]] void RefuseComponent(const JsonCursor& component, const std::string& type,
-                                  std::string_view kind, std::string_view known) {
-  component.Refuse(ErrorKind::kUnsupported, "the {} \"{}\" is not supported; known: {}", kind, type,
-                   known);
-}
 
 void RequireNull(const JsonCursor& object, const std::string& key, std::string_view why) {
   const JsonCursor member = object.Get(key);
   if (!member.IsNull()) {
     member.Refuse(ErrorKind::kUnsupported, "not supported ({}); set it to null", why);
   }
-}
-
-void ReadNormalizer(const JsonCursor& normalizer) {
-  if (normalizer.IsNull()) return;
-  const std::string& type = normalizer.At("type").String();
-  if (type != "Sequence") RefuseComponent(normalizer, type, "normalizer", "null");
-  normalizer.ExpectOnlyKeys({"type", "normalizers"});
-  for (const JsonCursor& part : normalizer.At("normalizers").Elements()) ReadNormalizer(part);
-}
-
-SplitBehavior ReadBehavior(const JsonCursor& behavior) {
-  static constexpr std::array<std::pair<std::string_view, SplitBehavior>, 5> kBehaviors = {{
-      {"Removed", SplitBehavior::kRemoved},
-      {"Isolated", SplitBehavior::kIsolated},
-      {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
-      {"MergedWithNext", SplitBehavior::kMergedWithNext},
-      {"Contiguous", SplitBehavior::kContiguous},
-  }};
-  for (const auto& [name, value] : kBehaviors) {
-    if (behavior.String() == name) return value;
-  }
-  RefuseComponent(behavior, behavior.String(), "split behavior",
-                  "Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous");
-}
-
-SplitSpec ReadSplit(const JsonCursor& split) {
-  split.ExpectOnlyKeys({"type", "pattern", "behavior", "invert"});
-  const JsonCursor pattern = split.At("pattern");
-  pattern.ExpectOnlyKeys({"Regex", "String"});
-  if (pattern.value().size() != 1) {
-    pattern.Refuse(ErrorKind::kInvalidFile, "either \"Regex\" or \"String\" is needed");
-  }
-  SplitSpec out;
-  const bool regex = pattern.Has("Regex");
-  out.pattern_kind = regex ? SplitSpec::Pattern::kRegex : SplitSpec::Pattern::kString;
-  out.pattern = pattern.At(regex ? "Regex" : "String").String();
-  if (!regex && out.pattern.empty()) {
-    pattern.Refuse(ErrorKind::kInvalidFile, "an empty string splits nothing");
-  }
-  out.behavior = ReadBehavior(split.At("behavior"));
-  out.invert = BoolOr(split, "invert", false);
-  return out;
-}
-
-// Appends the steps of one pre-tokenizer; true once the byte level, which ends them, was seen.
-bool ReadPreTokenizer(const JsonCursor& pre, bool done, PreTokenizerSpec* out) {
-  const std::string& type = pre.At("type").String();
-  if (type == "Sequence") {
-    pre.ExpectOnlyKeys({"type", "pretokenizers"});
-    for (const JsonCursor& part : pre.At("pretokenizers").Elements()) {
-      done = ReadPreTokenizer(part, done, out);
-    }
-    return done;
-  }
-  if (done) {
-    pre.Refuse(ErrorKind::kUnsupported, "the pre-tokenizer \"{}\" behind ByteLevel", type);
-  }
-  if (type == "ByteLevel") {
-    pre.ExpectOnlyKeys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-    out->add_prefix_space = BoolOr(pre, "add_prefix_space", true);
-    out->trim_offsets = BoolOr(pre, "trim_offsets", true);
-    out->use_regex = BoolOr(pre, "use_regex", true);
-    return true;
-  }
-  if (type == "Split") {
-    out->splits.push_back(ReadSplit(pre));
-    return false;
-  }
-  if (type == "Digits") {
-    pre.ExpectOnlyKeys({"type", "individual_digits"});
-    SplitSpec digits;
-    digits.pattern_kind = SplitSpec::Pattern::kDigits;
-    digits.behavior = BoolOr(pre, "individual_digits", false) ? SplitBehavior::kIsolated
-                                                              : SplitBehavior::kContiguous;
-    out->splits.push_back(std::move(digits));
-    return false;
-  }
-  RefuseComponent(pre, type, "pre-tokenizer", "ByteLevel, Split, Digits, Sequence");
-}
-
-void ReadDecoder(const JsonCursor& decoder) {
-  decoder.ExpectObject();
-  const std::string& type = decoder.At("type").String();
-  if (type != "ByteLevel") RefuseComponent(decoder, type, "decoder", "ByteLevel");
-  decoder.ExpectOnlyKeys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
 }
 
 std::string OptionalString(const JsonCursor& text) { return text.IsNull() ? "" : text.String(); }
@@ -205,16 +112,23 @@ void ReadModel(const JsonCursor& model, TokenizerSpec* spec, VocabMap* ids) {
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     const JsonCursor affix = model.Get(key);
     if (!OptionalString(affix).empty()) {
-      affix.Refuse(ErrorKind::kUnsupported, "not supported in byte-level BPE; set it to null");
+      affix.Refuse(ErrorKind::kUnsupported, "not supported; set it to null");
     }
   }
-  if (BoolOr(model, "byte_fallback", false)) {
-    model.Get("byte_fallback").Refuse(ErrorKind::kUnsupported, "byte_fallback is not supported");
+  spec->byte_fallback = BoolOr(model, "byte_fallback", false);
+  if (spec->byte_fallback && spec->pre_tokenizer.byte_level()) {
+    model.Get("byte_fallback")
+        .Refuse(ErrorKind::kUnsupported, "byte_fallback behind the pre-tokenizer ByteLevel");
   }
   spec->unk_token = OptionalString(model.Get("unk_token"));
   spec->fuse_unk = BoolOr(model, "fuse_unk", false);
   spec->ignore_merges = BoolOr(model, "ignore_merges", false);
   ReadVocab(model.At("vocab"), spec, ids);
+  if (!spec->unk_token.empty() && !spec->pre_tokenizer.byte_level() &&
+      ids->count(spec->unk_token) == 0) {
+    model.Get("unk_token")
+        .Refuse(ErrorKind::kInvalidFile, "\"{}\" is not in the vocabulary", spec->unk_token);
+  }
   ReadMerges(model.At("merges"), *ids, spec);
 }
 
@@ -315,6 +229,19 @@ void ReadPostProcessor(const JsonCursor& post, PostProcessorSpec* out) {
   }
 }
 
+// Bytes are spelled and read back, or neither.
+void CheckByteLevel(const JsonCursor& decoder, const TokenizerSpec& spec) {
+  bool decodes = false;
+  for (const DecoderStep& step : spec.decoder) {
+    decodes = decodes || step.kind == DecoderStep::Kind::kByteLevel;
+  }
+  const bool alone = !decodes || spec.decoder.size() == 1;
+  if (decodes != spec.pre_tokenizer.byte_level() || !alone) {
+    decoder.Refuse(ErrorKind::kUnsupported,
+                   "the decoder ByteLevel goes with the pre-tokenizer ByteLevel, and alone");
+  }
+}
+
 // The template's ids are tokens of this file.
 void CheckTemplateIds(const JsonCursor& post, const TokenizerSpec& spec) {
   std::unordered_set<int32_t> known;
@@ -345,12 +272,10 @@ TokenizerSpec ReadTokenizerJson(std::string_view json, std::string_view name) {
   spec.name = name;
   RequireNull(root, "truncation", "Tern encodes whole texts");
   RequireNull(root, "padding", "Tern does not pad");
-  ReadNormalizer(root.Get("normalizer"));
-  if (!ReadPreTokenizer(root.At("pre_tokenizer"), false, &spec.pre_tokenizer)) {
-    root.At("pre_tokenizer")
-        .Refuse(ErrorKind::kUnsupported, "no ByteLevel; only byte-level BPE is supported");
-  }
-  ReadDecoder(root.At("decoder"));
+  spec.normalizer = internal::ReadNormalizer(root.Get("normalizer"));
+  spec.pre_tokenizer = internal::ReadPreTokenizer(root.Get("pre_tokenizer"));
+  spec.decoder = internal::ReadDecoder(root.At("decoder"));
+  CheckByteLevel(root.At("decoder"), spec);
   ReadPostProcessor(root.Get("post_processor"), &spec.post_processor);
   VocabMap ids;  // views into the document
   ReadModel(root.At("model"), &spec, &ids);

@@ -95,18 +95,31 @@ TEST(TokenizerJson, UnsupportedComponentsAreNamed) {
       {"", set("/surprise", 1), "/", "surprise"},
       {"", set("/truncation", json::object()), "/truncation", "null"},
       {"", set("/padding", json::object()), "/padding", "null"},
-      {"", set("/normalizer", type("NFC")), "/normalizer", "NFC"},
+      {"", set("/normalizer", type("Precompiled")), "/normalizer", "Precompiled"},
       {"",
        set("/normalizer",
-           {{"type", "Sequence"}, {"normalizers", json::array({type("Lowercase")})}}),
-       "/normalizer/normalizers/0", "Lowercase"},
-      {"", set("/pre_tokenizer", nullptr), "/pre_tokenizer", "object"},
-      {"", set("/pre_tokenizer", type("Whitespace")), "/pre_tokenizer", "Whitespace"},
-      {"", set("/pre_tokenizer", {{"type", "Digits"}, {"individual_digits", true}}),
-       "/pre_tokenizer", "ByteLevel"},
+           {{"type", "Sequence"}, {"normalizers", json::array({type("BertNormalizer")})}}),
+       "/normalizer/normalizers/0", "BertNormalizer"},
+      {"",
+       set("/normalizer", {{"type", "Sequence"}, {"normalizers", std::vector(65, type("Strip"))}}),
+       "/normalizer", "65 steps"},
+      {"", set("/pre_tokenizer", nullptr), "/decoder", "goes with the pre-tokenizer ByteLevel"},
+      {"", set("/pre_tokenizer", type("UnicodeScripts")), "/pre_tokenizer", "UnicodeScripts"},
+      {"", set("/pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "ab"}}),
+       "/pre_tokenizer/replacement", "one character"},
+      {"",
+       set("/pre_tokenizer",
+           {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "often"}}),
+       "/pre_tokenizer/prepend_scheme", "often"},
       {"", set("/pre_tokenizer/extra", 1), "/pre_tokenizer", "extra"},
       {"", set("/decoder", nullptr), "/decoder", "object"},
       {"", set("/decoder", type("WordPiece")), "/decoder", "WordPiece"},
+      {"", set("/decoder", type("Fuse")), "/decoder", "goes with the pre-tokenizer ByteLevel"},
+      {"", set("/decoder", {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}),
+       "/decoder", "behind Fuse"},
+      {"",
+       set("/decoder", {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "ab"}}),
+       "/decoder", "not longer"},
       {"", set("/post_processor", type("BertProcessing")), "/post_processor", "BertProcessing"},
       {"", set("/model/type", "Unigram"), "/model", "Unigram"},
       {"", set("/model/dropout", 0.1), "/model/dropout", "dropout"},
@@ -141,7 +154,8 @@ TEST(TokenizerJson, BadSplits) {
   EXPECT_THAT(complaint({{"String", "a"}}, "Sideways"), HasSubstr("Sideways"));
   json document = SmallTokenizerJson();
   document["pre_tokenizer"] = {
-      {"type", "Sequence"}, {"pretokenizers", {document["pre_tokenizer"], {{"type", "Digits"}}}}};
+      {"type", "Sequence"},
+      {"pretokenizers", {document["pre_tokenizer"], document["pre_tokenizer"]}}};
   EXPECT_THAT(Complaint(document.dump()), HasSubstr("behind ByteLevel"));
 }
 

@@ -5,56 +5,12 @@
 #include <unordered_map>
 
 #include "tern/text/tokenizer_json.h"
+#include "tern/text/tokenizer_json_components.h"
 
 namespace tern {
 namespace {
 
 using nlohmann::ordered_json;
-
-const char* BehaviorName(SplitBehavior behavior) {
-  switch (behavior) {
-    case SplitBehavior::kRemoved:
-      return "Removed";
-    case SplitBehavior::kIsolated:
-      return "Isolated";
-    case SplitBehavior::kMergedWithPrevious:
-      return "MergedWithPrevious";
-    case SplitBehavior::kMergedWithNext:
-      return "MergedWithNext";
-    case SplitBehavior::kContiguous:
-      return "Contiguous";
-  }
-  return "";
-}
-
-ordered_json ByteLevel(bool add_prefix_space, bool trim_offsets, bool use_regex) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", add_prefix_space},
-          {"trim_offsets", trim_offsets},
-          {"use_regex", use_regex}};
-}
-
-ordered_json WritePreTokenizer(const PreTokenizerSpec& spec) {
-  ordered_json byte_level = ByteLevel(spec.add_prefix_space, spec.trim_offsets, spec.use_regex);
-  if (spec.splits.empty()) return byte_level;
-  ordered_json parts = ordered_json::array();
-  for (const SplitSpec& split : spec.splits) {
-    if (split.pattern_kind == SplitSpec::Pattern::kDigits) {
-      parts.push_back(
-          {{"type", "Digits"}, {"individual_digits", split.behavior == SplitBehavior::kIsolated}});
-      continue;
-    }
-    const bool regex = split.pattern_kind == SplitSpec::Pattern::kRegex;
-    ordered_json pattern = ordered_json::object();
-    pattern[regex ? "Regex" : "String"] = split.pattern;
-    parts.push_back({{"type", "Split"},
-                     {"pattern", pattern},
-                     {"behavior", BehaviorName(split.behavior)},
-                     {"invert", split.invert}});
-  }
-  parts.push_back(std::move(byte_level));
-  return {{"type", "Sequence"}, {"pretokenizers", std::move(parts)}};
-}
 
 ordered_json TemplateText(const char* id, int32_t type_id) {
   return {{"Sequence", {{"id", id}, {"type_id", type_id}}}};
@@ -83,7 +39,9 @@ ordered_json WriteTemplate(const std::vector<TemplatePart>& parts) {
 ordered_json WritePostProcessor(const PostProcessorSpec& spec) {
   ordered_json processors = ordered_json::array();
   if (spec.byte_level_trim_offsets) {
-    processors.push_back(ByteLevel(true, *spec.byte_level_trim_offsets, true));
+    processors.push_back(internal::WriteByteLevel({.add_prefix_space = true,
+                                                   .use_regex = true,
+                                                   .trim_offsets = *spec.byte_level_trim_offsets}));
   }
   if (!spec.single.empty()) processors.push_back(WriteTemplate(spec.single));
   if (processors.empty()) return nullptr;
@@ -121,7 +79,7 @@ ordered_json WriteModel(const TokenizerSpec& spec) {
           {"continuing_subword_prefix", nullptr},
           {"end_of_word_suffix", nullptr},
           {"fuse_unk", spec.fuse_unk},
-          {"byte_fallback", false},
+          {"byte_fallback", spec.byte_fallback},
           {"ignore_merges", spec.ignore_merges},
           {"vocab", ordered_json(std::move(vocab))},
           {"merges", std::move(merges)}};
@@ -144,10 +102,10 @@ std::string WriteTokenizerJson(const TokenizerSpec& spec) {
                                  {"truncation", nullptr},
                                  {"padding", nullptr},
                                  {"added_tokens", std::move(added)},
-                                 {"normalizer", nullptr},
-                                 {"pre_tokenizer", WritePreTokenizer(spec.pre_tokenizer)},
+                                 {"normalizer", internal::WriteNormalizer(spec.normalizer)},
+                                 {"pre_tokenizer", internal::WritePreTokenizer(spec.pre_tokenizer)},
                                  {"post_processor", WritePostProcessor(spec.post_processor)},
-                                 {"decoder", ByteLevel(true, true, true)},
+                                 {"decoder", internal::WriteDecoder(spec.decoder)},
                                  {"model", WriteModel(spec)}};
   return document.dump(1) + "\n";
 }

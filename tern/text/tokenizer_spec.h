@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// What a tokenizer.json of byte-level BPE says, as plain data. The reader and the trainer make one,
-// Tokenizer is built from one, the writer writes one. Whoever makes one has checked it: ids are in
-// [0, kMaxVocabSize) and unique, merges name tokens of the vocabulary.
+// What a tokenizer.json says, as plain data. The reader and the trainer make one, Tokenizer is
+// built from one, the writer writes one. Whoever makes one has checked it: ids are in [0,
+// kMaxVocabSize) and unique, merges name tokens of the vocabulary, at most one pre-tokenizer is the
+// byte level.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace tern {
@@ -36,21 +38,62 @@ struct AddedToken {
   bool normalized = false;   // looked for after the tokens that are not
 };
 
+// Rewrites text before it is cut.
+struct NormalizerStep {
+  enum class Kind { kPrepend, kReplaceString, kReplaceRegex, kStrip };
+  Kind kind = Kind::kPrepend;
+  std::string pattern;  // of Replace
+  std::string content;  // of Prepend and Replace
+  bool left = true;     // of Strip
+  bool right = true;
+};
+
 enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 
 struct SplitSpec {
-  enum class Pattern { kRegex, kString, kDigits };
+  // The kinds without a pattern are pre-tokenizers of their own names.
+  enum class Pattern { kRegex, kString, kDigits, kPunctuation, kWhitespace, kWhitespaceSplit };
   Pattern pattern_kind = Pattern::kRegex;
   std::string pattern;
   SplitBehavior behavior = SplitBehavior::kIsolated;
   bool invert = false;
 };
 
-struct PreTokenizerSpec {
-  std::vector<SplitSpec> splits;  // in order, before the byte level
+// Spaces as a visible character, `replacement`, with one in front of the text.
+struct MetaspaceSpec {
+  enum class Prepend { kAlways, kFirst, kNever };
+  std::string replacement;
+  Prepend prepend = Prepend::kAlways;
+  bool split = true;  // before each replacement
+};
+
+// Text becomes bytes in their alphabet (byte_level.h), split by GPT-2's pattern if `use_regex`.
+struct ByteLevelSpec {
   bool add_prefix_space = false;
-  bool use_regex = false;  // the byte level splits by GPT-2's pattern
+  bool use_regex = false;
   bool trim_offsets = true;
+};
+
+using PreTokenizerStep = std::variant<SplitSpec, MetaspaceSpec, ByteLevelSpec>;
+
+struct PreTokenizerSpec {
+  std::vector<PreTokenizerStep> steps;  // in order; none: the text is one piece
+
+  bool byte_level() const {
+    for (const PreTokenizerStep& step : steps) {
+      if (std::holds_alternative<ByteLevelSpec>(step)) return true;
+    }
+    return false;
+  }
+};
+
+struct DecoderStep {
+  enum class Kind { kByteLevel, kMetaspace, kReplace, kByteFallback, kFuse, kStrip };
+  Kind kind = Kind::kByteLevel;
+  std::string pattern;      // of Replace
+  std::string content;      // of Replace and Strip
+  int32_t start = 0;        // of Strip: how many at the start of the text
+  MetaspaceSpec metaspace;  // of Metaspace
 };
 
 // One part of a TemplateProcessing: fixed tokens, or the text itself when `name` is empty.
@@ -71,10 +114,13 @@ struct TokenizerSpec {
   std::vector<VocabEntry> vocab;
   std::vector<Merge> merges;
   std::vector<AddedToken> added_tokens;
+  std::vector<NormalizerStep> normalizer;
   PreTokenizerSpec pre_tokenizer;
   PostProcessorSpec post_processor;
-  std::string unk_token;  // empty: none
+  std::vector<DecoderStep> decoder;  // byte level: that step alone
+  std::string unk_token;             // empty: none
   bool fuse_unk = false;
+  bool byte_fallback = false;  // characters without a token become the tokens of their bytes
   bool ignore_merges = false;
 };
 

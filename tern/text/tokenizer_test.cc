@@ -284,5 +284,76 @@ TEST(StreamDecoder, SkipsSpecialTokensWithinACharacter) {
   EXPECT_EQ(showing.Push(300), "<|end|>");
 }
 
+json SentencePieceJson() {
+  json document = SmallTokenizerJson();
+  json vocab = {{"<unk>", 0}, {"\u2581", 1}, {"a", 2}, {"b", 3}, {"\u2581a", 4}, {"<0x0A>", 5}};
+  document["model"]["vocab"] = vocab;
+  document["model"]["merges"] = {"\u2581 a"};
+  document["model"]["unk_token"] = "<unk>";
+  document["model"]["byte_fallback"] = true;
+  document["normalizer"] = {
+      {"type", "Sequence"},
+      {"normalizers",
+       {{{"type", "Prepend"}, {"prepend", "\u2581"}},
+        {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\u2581"}}}}};
+  document["pre_tokenizer"] = nullptr;
+  document["decoder"] = {
+      {"type", "Sequence"},
+      {"decoders",
+       {{{"type", "Replace"}, {"pattern", {{"String", "\u2581"}}}, {"content", " "}},
+        {{"type", "ByteFallback"}},
+        {{"type", "Fuse"}},
+        {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}}}};
+  document["added_tokens"] = {AddedTokenJson(6, "<s>")};
+  return document;
+}
+
+TEST(Tokenizer, SentencePieceThereAndBack) {
+  const Tokenizer tokenizer = Make(SentencePieceJson());
+  EXPECT_EQ(tokenizer.Encode("a a\n"), (Ids{4, 4, 5}));
+  EXPECT_EQ(tokenizer.Encode(" a"), (Ids{1, 4}));
+  EXPECT_EQ(tokenizer.Encode("<s>a<s>b"), (Ids{6, 4, 6, 1, 3}));
+  for (const char* text : {"a a\n", " a", "", "\n a  b"}) {
+    EXPECT_EQ(tokenizer.Decode(tokenizer.Encode(text)), text);
+  }
+  EXPECT_EQ(tokenizer.Decode(Ids{6, 4}), "<s> a");
+  EXPECT_EQ(tokenizer.Decode(Ids{6, 4}, /*skip_special=*/true), "a");
+  EXPECT_EQ(tokenizer.TokenBytes(4), " a");
+  EXPECT_EQ(tokenizer.TokenId("\u2581a"), 4);
+  StreamDecoder stream(tokenizer);
+  EXPECT_EQ(stream.Push(4), " a");  // goes on behind a prompt
+}
+
+// "First" means the start of the whole text, not what stands behind an added token.
+TEST(Tokenizer, MetaspaceSchemes) {
+  json document = SentencePieceJson();
+  document["normalizer"] = nullptr;
+  const auto encode = [&](const char* scheme, bool split, const char* text) {
+    document["decoder"] = {{"type", "Metaspace"},
+                           {"replacement", "\u2581"},
+                           {"prepend_scheme", scheme},
+                           {"split", split}};
+    document["pre_tokenizer"] = document["decoder"];
+    return Make(document).Encode(text);
+  };
+  EXPECT_EQ(encode("always", true, "a<s>a"), (Ids{4, 6, 4}));
+  EXPECT_EQ(encode("first", true, "a<s>a"), (Ids{4, 6, 2}));
+  EXPECT_EQ(encode("first", false, "<s>a a"), (Ids{6, 2, 4}));
+  EXPECT_EQ(encode("never", true, "a a b"), (Ids{2, 4, 1, 3}));
+  EXPECT_EQ(encode("always", false, " a"), (Ids{4}));
+}
+
+// Both the text and the token that is looked for in it are normalized.
+TEST(Tokenizer, NormalizedAddedTokens) {
+  json document = SmallTokenizerJson();
+  document["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", "A"}}}, {"content", "a"}};
+  json token = AddedTokenJson(300, "<A>");
+  token["normalized"] = true;
+  document["added_tokens"] = {token, AddedTokenJson(301, "<AA>")};
+  const Tokenizer tokenizer = Make(document);
+  EXPECT_EQ(tokenizer.Encode("A<A><a><AA>"), (Ids{'a', 300, 300, 301}));
+  EXPECT_EQ(tokenizer.Encode("<aa>").size(), 4u);
+}
+
 }  // namespace
 }  // namespace tern

@@ -63,7 +63,7 @@ std::vector<AddedToken> SpecialTokens(const std::vector<std::string>& contents, 
 
 PreTokenizerSpec SplitBy(const std::string& pattern) {
   PreTokenizerSpec spec;
-  spec.splits.push_back({SplitSpec::Pattern::kRegex, pattern, SplitBehavior::kIsolated, false});
+  spec.steps.emplace_back(SplitSpec{.pattern = pattern});
   return spec;
 }
 
@@ -146,7 +146,7 @@ size_t TokenizerTrainer::Impl::CountDocument(std::string_view document, bool com
   if (!complete && document.size() < 2 * kHoldBytes) return 0;
   const size_t limit = complete ? document.size() : document.size() - kHoldBytes;
   size_t done = 0;
-  splitter.Split(document, &scratch, [&](std::string_view piece) {
+  splitter.Split(document, /*first=*/true, &scratch, [&](std::string_view piece) {
     const auto end = static_cast<size_t>(piece.data() - document.data()) + piece.size();
     if (end > limit) return;
     const auto word = counts.find(piece);
@@ -222,6 +222,8 @@ Tokenizer TokenizerTrainer::Train(Poll poll) {
   }
   spec.added_tokens = SpecialTokens(options.special_tokens, vocab.size());
   spec.pre_tokenizer = SplitBy(options.pattern);
+  spec.pre_tokenizer.steps.emplace_back(ByteLevelSpec{});
+  spec.decoder.emplace_back();
   spec.post_processor.byte_level_trim_offsets = false;
   return Tokenizer(std::move(spec));
 }

@@ -151,4 +151,24 @@ bool IsWhiteSpace(char32_t c) noexcept {
          c == 0x3000;
 }
 
+size_t LeadingWhiteSpace(std::string_view text) noexcept {
+  size_t size = 0;
+  while (size < text.size()) {
+    const Utf8Char first = FirstUtf8(text.substr(size));
+    if (!IsWhiteSpace(first.code_point)) break;
+    size += first.size_bytes;
+  }
+  return size;
+}
+
+size_t TrailingWhiteSpace(std::string_view text) noexcept {
+  size_t size = 0;
+  while (size < text.size()) {
+    const Utf8Char last = LastUtf8(text.substr(0, text.size() - size));
+    if (!IsWhiteSpace(last.code_point)) break;
+    size += last.size_bytes;
+  }
+  return size;
+}
+
 }  // namespace tern

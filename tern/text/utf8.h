@@ -41,4 +41,8 @@ std::string OneLine(std::string_view text, size_t limit_bytes = 200);
 // Unicode's White_Space property.
 bool IsWhiteSpace(char32_t code_point) noexcept;
 
+// The white space at the start, or at the end, of a text that is valid UTF-8, in bytes.
+size_t LeadingWhiteSpace(std::string_view text) noexcept;
+size_t TrailingWhiteSpace(std::string_view text) noexcept;
+
 }  // namespace tern
