@@ -46,6 +46,7 @@ struct Target {
   const char* name;
   bool supported;     // by this CPU and its operating system
   const char* needs;  // the condition of targets.inc, in words of CpuFeatures
+  const char* base;   // the target whose kernels it has, except the ternary; null: none
   const KernelTable* table;
 };
 

@@ -21,7 +21,7 @@ static_assert(kMaxTernaryColumns * 128 * 2 <= INT32_MAX);
 
 using Codes = __m128i;
 using Columns = __m128i;
-using Sums = __v8hi;  // see avx512vnni-inl.h
+using Sums = __v8hi;  // see vnni512-inl.h
 
 HWY_INLINE Codes LoadCodes(const uint8_t* p) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
@@ -52,5 +52,6 @@ HWY_INLINE void AddSums(Sums sums, int32_t* acc) {
 }  // namespace ternary
 TERN_END_TARGET
 
+#include "tern/kernels/ternary/dot-tile-inl.h"
 #include "tern/kernels/ternary/narrow-inl.h"
 #include "tern/kernels/ternary/products-inl.h"

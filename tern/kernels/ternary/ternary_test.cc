@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <random>
@@ -127,6 +128,21 @@ TEST(TernaryTest, EveryOtherTargetHasKernelsOfItsOwn) {
     if (!is_reference) {
       EXPECT_GT(target.table->ternary.register_peak(1), 0);
     }
+  }
+}
+
+TEST(TernaryTest, ATargetDiffersFromItsBaseInTernaryKernelsAlone) {
+  const std::vector<Target> targets = ListTargets(CpuFeatures::Detect());
+  for (const Target& target : targets) {
+    EXPECT_EQ(target.table->target, std::string_view(target.name));
+    if (target.base == nullptr) continue;
+    const auto base = std::find_if(targets.begin(), targets.end(), [&](const Target& other) {
+      return other.name == std::string_view(target.base);
+    });
+    ASSERT_NE(base, targets.end()) << target.base;
+    EXPECT_NE(target.table->ternary.dots, base->table->ternary.dots) << target.name;
+    EXPECT_EQ(target.table->softmax.softmax, base->table->softmax.softmax) << target.name;
+    EXPECT_LE(target.supported, base->supported);
   }
 }
 
