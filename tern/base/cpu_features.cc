@@ -50,13 +50,11 @@ uint64_t SavedStates(const CpuidResult& leaf1) {
   return (uint64_t{high} << 32) | low;
 }
 
-// Whether Linux hands out the tile registers to a process that asks.
-bool KernelGivesTiles() {
-  constexpr long kArchGetXcompSupp = 0x1021;
-  constexpr uint64_t kTileData = uint64_t{1} << 18;
-  uint64_t supported = 0;
-  if (::syscall(SYS_arch_prctl, kArchGetXcompSupp, &supported) != 0) return false;
-  return (supported & kTileData) != 0;
+// Asks Linux for the tile registers, which it gives to processes that ask; whether it did.
+bool GetTiles() {
+  constexpr long kArchReqXcompPerm = 0x1023;
+  constexpr long kTileData = 18;
+  return ::syscall(SYS_arch_prctl, kArchReqXcompPerm, kTileData) == 0;
 }
 
 std::string Brand() {
@@ -94,7 +92,7 @@ CpuFeatures DetectForArchitecture() {
                Bit(leaf7.ebx, 28) && Bit(leaf7.ebx, 30) && Bit(leaf7.ebx, 31);
   cpu.avx512vnni = cpu.avx512 && Bit(leaf7.ecx, 11);
   cpu.avx512vbmi = cpu.avx512 && Bit(leaf7.ecx, 1);
-  cpu.amx_int8 = saves_amx && Bit(leaf7.edx, 24) && Bit(leaf7.edx, 25) && KernelGivesTiles();
+  cpu.amx_int8 = saves_amx && Bit(leaf7.edx, 24) && Bit(leaf7.edx, 25) && GetTiles();
   return cpu;
 }
 

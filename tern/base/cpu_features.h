@@ -17,14 +17,14 @@ struct CpuFeatures {
   bool avx512 = false;      // AVX-512 F, BW, DQ, CD, VL, and avx2
   bool avx512vnni = false;  // VPDPBUSD, and avx512
   bool avx512vbmi = false;  // VPERMB, and avx512
-  bool amx_int8 = false;    // AMX tiles with int8; a process asks Linux for them before use
+  bool amx_int8 = false;    // AMX tiles with int8, which Linux has given to this process
 
   // aarch64
   bool neon = false;
   bool neon_dot = false;  // SDOT and UDOT
   bool i8mm = false;      // SMMLA and relatives
 
-  // Reads the machine; the same at every call.
+  // Reads the machine, and asks Linux for AMX tiles where there are some; the same at every call.
   static CpuFeatures Detect();
 };
 
