@@ -59,12 +59,15 @@ TEST(CpuFeaturesTest, AgreesWithTheCompilersDetection) {
 #endif
 
 #if defined(__aarch64__)
-// The register that says what the CPU has, which Linux lets programs read where it says so.
-TEST(CpuFeaturesTest, AgreesWithTheIdentificationRegister) {
-  if ((::getauxval(AT_HWCAP) & HWCAP_CPUID) == 0) GTEST_SKIP() << "the register is not readable";
+// The registers that say what the CPU has, which Linux lets programs read where it says so.
+TEST(CpuFeaturesTest, AgreesWithTheIdentificationRegisters) {
+  if ((::getauxval(AT_HWCAP) & HWCAP_CPUID) == 0) GTEST_SKIP() << "the registers are not readable";
   uint64_t isar0 = 0;
+  uint64_t isar1 = 0;
   asm("mrs %0, ID_AA64ISAR0_EL1" : "=r"(isar0));
+  asm("mrs %0, ID_AA64ISAR1_EL1" : "=r"(isar1));
   EXPECT_EQ(CpuFeatures::Detect().neon_dot, (isar0 >> 44 & 0xf) != 0);
+  EXPECT_EQ(CpuFeatures::Detect().i8mm, (isar1 >> 52 & 0xf) != 0);
 }
 #endif
 
