@@ -2,6 +2,7 @@
 #include "tern/text/normalizer.h"
 
 #include "tern/base/error.h"
+#include "tern/text/normal_form.h"
 #include "tern/text/utf8.h"
 
 namespace tern {
@@ -65,6 +66,16 @@ void Normalizer::Run(const Step& step, std::string_view text, RegexScratch* scra
                      size_t limit_bytes, std::string* out) {
   const NormalizerStep& spec = step.spec;
   switch (spec.kind) {
+    case NormalizerStep::Kind::kNfc:
+      return AppendNormalForm(NormalForm::kNfc, text, out);
+    case NormalizerStep::Kind::kNfd:
+      return AppendNormalForm(NormalForm::kNfd, text, out);
+    case NormalizerStep::Kind::kNfkc:
+      return AppendNormalForm(NormalForm::kNfkc, text, out);
+    case NormalizerStep::Kind::kNfkd:
+      return AppendNormalForm(NormalForm::kNfkd, text, out);
+    case NormalizerStep::Kind::kLowercase:
+      return AppendLowercase(text, out);
     case NormalizerStep::Kind::kPrepend:
       if (!text.empty()) out->append(spec.content).append(text);
       return;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <variant>
 
 #include "tern/base/check.h"
 #include "tern/base/error.h"
@@ -14,6 +15,7 @@
 #include "tern/text/normalizer.h"
 #include "tern/text/pre_tokenizer.h"
 #include "tern/text/tokenizer_json.h"
+#include "tern/text/unigram.h"
 #include "tern/text/utf8.h"
 
 namespace tern {
@@ -63,7 +65,7 @@ struct TokenSlice {
 struct Tokenizer::Impl {
   explicit Impl(TokenizerSpec s)
       : spec(std::move(s)),
-        bpe(spec),
+        model(MakeModel(spec)),
         normalizer(spec.normalizer, spec.name + ": /normalizer"),
         pre_tokenizer(spec.pre_tokenizer, spec.name + ": /pre_tokenizer"),
         decoder(spec.decoder),
@@ -77,6 +79,11 @@ struct Tokenizer::Impl {
     for (const AddedToken& added : spec.added_tokens) {
       SetToken(added.id, byte_level ? added.content : decoder.Bytes(added.content), added.special);
     }
+  }
+
+  static std::variant<Bpe, Unigram> MakeModel(const TokenizerSpec& spec) {
+    if (spec.model == TokenizerModel::kUnigram) return Unigram(spec);
+    return Bpe(spec);
   }
 
   void SetToken(int32_t id, std::string_view token_bytes, bool special) {
@@ -100,7 +107,14 @@ struct Tokenizer::Impl {
     BpeScratch bpe_scratch(text.size());
     std::string buffer;
     bool first = false;  // the stretch at hand starts the text
-    const auto encode_piece = [&](std::string_view piece) { bpe.Encode(piece, &bpe_scratch, out); };
+    UnigramScratch unigram_scratch;
+    const auto encode_piece = [&](std::string_view piece) {
+      if (const Bpe* bpe = std::get_if<Bpe>(&model)) {
+        bpe->Encode(piece, &bpe_scratch, out);
+      } else {
+        std::get<Unigram>(model).Encode(piece, &unigram_scratch, out);
+      }
+    };
     const auto normalized_stretch = [&](std::string_view stretch, int32_t id) {
       if (id >= 0) {
         out->push_back(id);
@@ -119,7 +133,7 @@ struct Tokenizer::Impl {
   }
 
   TokenizerSpec spec;
-  Bpe bpe;
+  std::variant<Bpe, Unigram> model;
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   Decoder decoder;

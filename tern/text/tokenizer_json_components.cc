@@ -59,9 +59,24 @@ ordered_json WriteSteps(const std::vector<Step>& steps, const char* parts, Write
   return out;
 }
 
+// The normalizers that have no fields.
+constexpr std::array<std::pair<std::string_view, NormalizerStep::Kind>, 5> kPlainNormalizers = {{
+    {"NFC", NormalizerStep::Kind::kNfc},
+    {"NFD", NormalizerStep::Kind::kNfd},
+    {"NFKC", NormalizerStep::Kind::kNfkc},
+    {"NFKD", NormalizerStep::Kind::kNfkd},
+    {"Lowercase", NormalizerStep::Kind::kLowercase},
+}};
+
 NormalizerStep ReadNormalizerStep(const JsonCursor& step, const std::string& type) {
   using Kind = NormalizerStep::Kind;
   NormalizerStep out;
+  for (const auto& [name, kind] : kPlainNormalizers) {
+    if (type != name) continue;
+    step.ExpectOnlyKeys({"type"});
+    out.kind = kind;
+    return out;
+  }
   if (type == "Prepend") {
     step.ExpectOnlyKeys({"type", "prepend"});
     out.kind = Kind::kPrepend;
@@ -78,14 +93,24 @@ NormalizerStep ReadNormalizerStep(const JsonCursor& step, const std::string& typ
     out.left = BoolOr(step, "strip_left", true);
     out.right = BoolOr(step, "strip_right", true);
   } else {
-    RefuseComponent(step, type, "normalizer", "Prepend, Replace, Strip, Sequence");
+    RefuseComponent(step, type, "normalizer",
+                    "Lowercase, NFC, NFD, NFKC, NFKD, Prepend, Replace, Strip, Sequence");
   }
   return out;
 }
 
 ordered_json WriteNormalizerStep(const NormalizerStep& step) {
   using Kind = NormalizerStep::Kind;
+  for (const auto& [name, kind] : kPlainNormalizers) {
+    if (step.kind == kind) return {{"type", name}};
+  }
   switch (step.kind) {
+    case Kind::kNfc:
+    case Kind::kNfd:
+    case Kind::kNfkc:
+    case Kind::kNfkd:
+    case Kind::kLowercase:
+      break;
     case Kind::kPrepend:
       return {{"type", "Prepend"}, {"prepend", step.content}};
     case Kind::kReplaceString:

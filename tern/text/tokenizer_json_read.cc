@@ -9,6 +9,7 @@
 #include "tern/text/strict_json.h"
 #include "tern/text/tokenizer_json.h"
 #include "tern/text/tokenizer_json_components.h"
+#include "tern/text/unigram.h"
 
 namespace tern {
 namespace {
@@ -95,12 +96,52 @@ void ReadMerges(const JsonCursor& merges, const VocabMap& ids, TokenizerSpec* sp
   }
 }
 
+// [["token", score], ...], ids by place.
+void ReadScoredVocab(const JsonCursor& vocab, TokenizerSpec* spec, VocabMap* ids) {
+  if (!vocab.value().is_array()) {
+    vocab.Refuse(ErrorKind::kInvalidFile, "{} where an array is needed", vocab.value().type_name());
+  }
+  if (vocab.value().size() > static_cast<size_t>(kMaxVocabSize)) {
+    vocab.Refuse(ErrorKind::kInvalidFile, "more than {} tokens", kMaxVocabSize);
+  }
+  for (const nlohmann::json& entry : vocab.value()) {
+    const auto id = static_cast<int32_t>(spec->vocab.size());
+    const bool formed = entry.is_array() && entry.size() == 2 && entry[0].is_string() &&
+                        entry[1].is_number() && std::isfinite(entry[1].get<double>());
+    if (!formed) vocab.Refuse(ErrorKind::kInvalidFile, "entry {} is not [\"token\", score]", id);
+    const std::string& token = entry[0].get_ref<const std::string&>();
+    if (token.empty() || token.size() > Unigram::kMaxTokenBytes) {
+      vocab.Refuse(ErrorKind::kInvalidFile, "token {} has {} bytes; 1 to {} are read", id,
+                   token.size(), Unigram::kMaxTokenBytes);
+    }
+    if (!ids->emplace(token, id).second) {
+      vocab.Refuse(ErrorKind::kInvalidFile, "the token \"{}\" appears twice", token);
+    }
+    spec->vocab.push_back({token, id});
+    spec->scores.push_back(entry[1].get<double>());
+  }
+}
+
+void ReadUnigram(const JsonCursor& model, TokenizerSpec* spec, VocabMap* ids) {
+  model.ExpectOnlyKeys({"type", "unk_id", "vocab", "byte_fallback"});
+  if (spec->pre_tokenizer.byte_level()) {
+    model.Refuse(ErrorKind::kUnsupported, "Unigram behind the pre-tokenizer ByteLevel");
+  }
+  spec->model = TokenizerModel::kUnigram;
+  spec->byte_fallback = BoolOr(model, "byte_fallback", false);
+  ReadScoredVocab(model.At("vocab"), spec, ids);
+  const JsonCursor unk = model.Get("unk_id");
+  if (unk.IsNull()) return;
+  spec->unk_id = static_cast<int32_t>(unk.Int(0, static_cast<int64_t>(spec->vocab.size()) - 1));
+}
+
 void ReadModel(const JsonCursor& model, TokenizerSpec* spec, VocabMap* ids) {
   model.ExpectObject();
   // Files older than tokenizers 0.9 carry no type; what has merges is BPE.
   const JsonCursor type = model.Get("type");
+  if (!type.IsNull() && type.String() == "Unigram") return ReadUnigram(model, spec, ids);
   if (!type.IsNull() && type.String() != "BPE") {
-    RefuseComponent(model, type.String(), "model", "BPE");
+    RefuseComponent(model, type.String(), "model", "BPE, Unigram");
   }
   model.ExpectOnlyKeys({"type", "dropout", "unk_token", "continuing_subword_prefix",
                         "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab",

@@ -49,7 +49,20 @@ ordered_json WritePostProcessor(const PostProcessorSpec& spec) {
   return {{"type", "Sequence"}, {"processors", std::move(processors)}};
 }
 
-ordered_json WriteModel(const TokenizerSpec& spec) {
+ordered_json WriteUnigram(const TokenizerSpec& spec) {
+  ordered_json vocab = ordered_json::array();
+  for (size_t i = 0; i < spec.vocab.size(); ++i) {
+    vocab.push_back(ordered_json::array({spec.vocab[i].spelling, spec.scores[i]}));
+  }
+  ordered_json unk = nullptr;
+  if (spec.unk_id) unk = *spec.unk_id;
+  return {{"type", "Unigram"},
+          {"unk_id", std::move(unk)},
+          {"vocab", std::move(vocab)},
+          {"byte_fallback", spec.byte_fallback}};
+}
+
+ordered_json WriteBpe(const TokenizerSpec& spec) {
   std::unordered_map<int32_t, std::string_view> spellings;
   // ordered_json looks a key up in linear time; a map ordered by id keeps large vocabularies fast.
   ordered_json::object_t vocab;
@@ -98,6 +111,7 @@ std::string WriteTokenizerJson(const TokenizerSpec& spec) {
                      {"normalized", token.normalized},
                      {"special", token.special}});
   }
+  const bool unigram = spec.model == TokenizerModel::kUnigram;
   const ordered_json document = {{"version", "1.0"},
                                  {"truncation", nullptr},
                                  {"padding", nullptr},
@@ -106,7 +120,7 @@ std::string WriteTokenizerJson(const TokenizerSpec& spec) {
                                  {"pre_tokenizer", internal::WritePreTokenizer(spec.pre_tokenizer)},
                                  {"post_processor", WritePostProcessor(spec.post_processor)},
                                  {"decoder", internal::WriteDecoder(spec.decoder)},
-                                 {"model", WriteModel(spec)}};
+                                 {"model", unigram ? WriteUnigram(spec) : WriteBpe(spec)}};
   return document.dump(1) + "\n";
 }
 

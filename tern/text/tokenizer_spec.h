@@ -16,6 +16,8 @@ namespace tern {
 // Ids may be sparse, tables are indexed by id: this bounds what a small file can make us allocate.
 inline constexpr int32_t kMaxVocabSize = 1 << 21;
 
+enum class TokenizerModel { kBpe, kUnigram };
+
 struct VocabEntry {
   std::string spelling;  // as the file spells it (byte_level.h)
   int32_t id = 0;
@@ -40,8 +42,18 @@ struct AddedToken {
 
 // Rewrites text before it is cut.
 struct NormalizerStep {
-  enum class Kind { kPrepend, kReplaceString, kReplaceRegex, kStrip };
-  Kind kind = Kind::kPrepend;
+  enum class Kind {
+    kNfc,
+    kNfd,
+    kNfkc,
+    kNfkd,
+    kLowercase,
+    kPrepend,
+    kReplaceString,
+    kReplaceRegex,
+    kStrip,
+  };
+  Kind kind = Kind::kNfc;
   std::string pattern;  // of Replace
   std::string content;  // of Prepend and Replace
   bool left = true;     // of Strip
@@ -111,8 +123,11 @@ struct PostProcessorSpec {
 
 struct TokenizerSpec {
   std::string name;  // the file, for messages
+  TokenizerModel model = TokenizerModel::kBpe;
   std::vector<VocabEntry> vocab;
-  std::vector<Merge> merges;
+  std::vector<Merge> merges;   // of BPE
+  std::vector<double> scores;  // of Unigram, one for each entry of vocab, whose ids are 0, 1, ...
+  std::optional<int32_t> unk_id;  // of Unigram
   std::vector<AddedToken> added_tokens;
   std::vector<NormalizerStep> normalizer;
   PreTokenizerSpec pre_tokenizer;

@@ -250,7 +250,127 @@ def gemma():
         decoder={"type": "Sequence", "decoders": SENTENCEPIECE_DECODER["decoders"][:3]})
 
 
-KINDS = [llama, metaspace_first, metaspace_always, gemma]
+def byte_level_bpe(vocab_size, pre_tokenizer, normalizer=None, **rules):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizer
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    tokenizer.decoder = decoders.ByteLevel()
+    out = train_bpe(tokenizer, vocab_size, pre_tokenizers.ByteLevel.alphabet())
+    out["model"].update(rules)
+    return out
+
+
+def gpt2():
+    """And GPT-NeoX but for its normal form; a space goes in front of the text."""
+    out = byte_level_bpe(450, pre_tokenizers.ByteLevel(add_prefix_space=True))
+    out["added_tokens"] = (more_tokens(out["model"], ["<|end|>"])
+                           + more_tokens(out["model"], ["<|end|>", "<unk>"], single_word=True)[1:])
+    return out
+
+
+def qwen():
+    """Qwen 2 and 3: NFC, digits one by one, tokens looked for in normalized text."""
+    pattern = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+"
+               r"[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+    out = byte_level_bpe(450, pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(pattern), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]), normalizers.NFC())
+    out["added_tokens"] = (more_tokens(out["model"], ["<|end|>", "<s>"])
+                           + more_tokens(out["model"], ["<|end|>", "<s>", "n\u0303"], special=False,
+                                         normalized=True)[2:])
+    return out
+
+
+def llama3():
+    """Whole words of the vocabulary are not merged."""
+    pattern = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+"
+               r"[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+    out = byte_level_bpe(450, pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(pattern), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]), ignore_merges=True)
+    vocab = out["model"]["vocab"]
+    for word in ("\u0120there", "theatre", "Hello"):
+        vocab.setdefault(word, len(vocab))
+    out["added_tokens"] = more_tokens(out["model"], ["<s>", "<|end|>"])
+    out["post_processor"] = {"type": "Sequence", "processors": [
+        {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True},
+        bos_template("<s>", out["added_tokens"][0]["id"])]}
+    return out
+
+
+def falcon():
+    """Falcon: punctuation first, digits behind the byte level, in threes."""
+    return byte_level_bpe(450, pre_tokenizers.Sequence([
+        pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.ByteLevel(add_prefix_space=False),
+        pre_tokenizers.Digits(individual_digits=False),
+        pre_tokenizers.Split(Regex("[0-9][0-9][0-9]"), "isolated")]))
+
+
+def pieces():
+    """The other ways to cut, and NFD."""
+    return byte_level_bpe(450, pre_tokenizers.Sequence([
+        pre_tokenizers.Split("\n", "merged_with_previous"),
+        pre_tokenizers.Split("the", "merged_with_next"), pre_tokenizers.Whitespace(),
+        pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.Punctuation("isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]), normalizers.NFD())
+
+
+def normalized():
+    """The other normalizers; added tokens in normalized text."""
+    model = sentencepiece_bpe(500)
+    metaspace = {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always",
+                 "split": True}
+    return document(
+        model, added_tokens=SPECIALS + more_tokens(model, ["[tool]", "Hello"], special=False,
+                                                   normalized=True),
+        normalizer={"type": "Sequence", "normalizers": [
+            {"type": "NFKC"}, {"type": "Lowercase"},
+            {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+            {"type": "Strip", "strip_left": False, "strip_right": True}]},
+        pre_tokenizer={"type": "Sequence", "pretokenizers": [
+            {"type": "WhitespaceSplit"}, metaspace]},
+        decoder=metaspace)
+
+
+def unigram_model(vocab_size, byte_tokens):
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Replace(" ", SPACE)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(f"{SPACE}+"), "merged_with_next")
+    tokenizer.train_from_iterator(lines(), trainers.UnigramTrainer(
+        vocab_size=vocab_size, show_progress=False))
+    learned = json.loads(tokenizer.to_str())["model"]["vocab"]
+    vocab = [["<unk>", 0.0], ["<s>", 0.0], ["</s>", 0.0]]
+    if byte_tokens:
+        vocab += [[f"<0x{byte:02X}>", 0.0] for byte in range(256)]
+    vocab += [[token, round(score, 4)] for token, score in learned]
+    return {"type": "Unigram", "unk_id": 0, "vocab": vocab, "byte_fallback": byte_tokens}
+
+
+def unigram_bytes():
+    """Unknown characters become bytes."""
+    metaspace = {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always",
+                 "split": True}
+    return document(
+        unigram_model(400, byte_tokens=True), added_tokens=SPECIALS,
+        normalizer={"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+        pre_tokenizer=metaspace, post_processor=bos_template("<s>", 1),
+        decoder={"type": "Sequence", "decoders": SENTENCEPIECE_DECODER["decoders"][1:3]
+                 + [metaspace]})
+
+
+def unigram_unknown():
+    """Unknown characters join to one token; the whole text is one piece."""
+    metaspace = {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "first",
+                 "split": False}
+    return document(
+        unigram_model(300, byte_tokens=False), added_tokens=SPECIALS,
+        normalizer={"type": "Sequence", "normalizers": [{"type": "NFKD"}, {"type": "Lowercase"}]},
+        pre_tokenizer=metaspace, decoder=metaspace)
+
+
+KINDS = [llama, metaspace_first, metaspace_always, gemma, gpt2, qwen, llama3, falcon, pieces,
+         normalized, unigram_bytes, unigram_unknown]
 
 
 def main():
