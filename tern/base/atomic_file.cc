@@ -70,6 +70,10 @@ void SyncParentOf(const std::string& path) noexcept {
   }
 }
 
+void RequireName(const std::string& path) {
+  if (path.empty()) Fail(ErrorKind::kInvalidArgument, "what is to be written has an empty name");
+}
+
 std::string WithoutTrailingSlashes(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path;
@@ -78,6 +82,7 @@ std::string WithoutTrailingSlashes(std::string path) {
 }  // namespace
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {
+  RequireName(path);
   struct stat status = {};
   if (::stat(path.c_str(), &status) == 0) {
     if (!S_ISREG(status.st_mode)) {
@@ -132,6 +137,7 @@ void WriteFileAtomically(const std::string& path, std::string_view text) {
 
 AtomicDirectory::AtomicDirectory(const std::string& path, Existing existing)
     : path_(WithoutTrailingSlashes(path)), existing_(existing) {
+  RequireName(path);
   std::error_code error;
   const fs::file_status status = fs::status(path_, error);
   if (fs::exists(status)) {

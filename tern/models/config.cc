@@ -206,7 +206,9 @@ const ModelFamily& FamilyOf(const JsonObject& json, ModelConfig* config) {
   const bool named = names && !names->empty();
   std::vector<std::string_view> types, architectures;
   for (const ModelFamily& family : kFamilies) {
-    types.push_back(family.model_type);
+    if (std::ranges::find(types, family.model_type) == types.end()) {
+      types.push_back(family.model_type);
+    }
     if (family.model_type != type) continue;
     architectures.push_back(family.architecture);
     config->embeds = named && !family.body.empty() && names->front() == family.body;

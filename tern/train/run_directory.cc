@@ -99,7 +99,8 @@ void SaveRunCheckpoint(Context& ctx, const std::string& directory, const Tokeniz
   const std::vector<std::string> earlier = CheckpointNames(directory);
   AtomicDirectory checkpoint(directory + "/" + name, AtomicDirectory::Existing::kReplace);
   const std::string& staging = checkpoint.staging_path();
-  SaveModel(ctx, model, staging + kModelDirectory, {.tokenizer = &tokenizer});
+  SaveModel(ctx, model, staging + kModelDirectory,
+            {.tokenizer = &tokenizer, .companions = directory});
   SaveOptimizer(staging + kOptimizerFile, optimizer, model.config().float_dtype != DType::kF32);
   WriteJsonFile(staging + kPositionFile,
                 {{"step", position.step}, {"smoothed_loss", position.smoothed_loss}});

@@ -45,7 +45,8 @@ struct RunPosition {
 };
 
 // Writes the checkpoint of that position below `directory`, whole or not at all, and then removes
-// earlier ones. Error(kNumeric) when a weight is not finite: what is there stays.
+// earlier ones. The model takes along what lies in `directory` about generation and chats
+// (SaveOptions::companions). Error(kNumeric) when a weight is not finite: what is there stays.
 void SaveRunCheckpoint(Context& ctx, const std::string& directory, const Tokenizer& tokenizer,
                        Model& model, const Optimizer& optimizer, const RunPosition& position);
 

@@ -10,6 +10,7 @@
 #include "tern/base/atomic_file.h"
 #include "tern/base/error.h"
 #include "tern/base/mapped_file.h"
+#include "tern/base/read_file.h"
 #include "tern/io/json_file.h"
 #include "tern/models/checkpoint.h"
 #include "tern/text/tokenizer_trainer.h"
@@ -102,8 +103,18 @@ Beginning LoadBeginning(Context& ctx, const std::string& path, TrainConfig* conf
   return {std::move(loaded.model), std::move(*loaded.tokenizer)};
 }
 
+// The run's models keep what the model at `init` says about generation, its tokenizer and chats.
+void TakeCompanions(const std::string& init, const std::string& directory) {
+  constexpr size_t kMaxCompanionBytes = size_t{64} << 20;
+  for (const std::string_view name : CompanionFiles()) {
+    const std::string from = fmt::format("{}/{}", init, name);
+    std::error_code ignored;
+    if (!std::filesystem::exists(from, ignored)) continue;
+    WriteFileAtomically(fmt::format("{}/{}", directory, name), ReadFile(from, kMaxCompanionBytes));
+  }
+}
+
 Beginning MakeBeginning(Context& ctx, const TrainSource& source, TrainConfig* config, Poll poll) {
-  if (!source.init.empty()) return LoadBeginning(ctx, source.init, config);
   Tokenizer tokenizer = source.tokenizer.empty() ? TrainTokenizer(ctx, *config, source.data, poll)
                                                  : Tokenizer::FromFile(source.tokenizer);
   const ModelConfig model = ModelConfigOf(*config, tokenizer);
@@ -142,17 +153,25 @@ std::unique_ptr<Trainer> Trainer::Start(Context& ctx, const TrainConfig& given,
   }
   CheckTrainConfig(given, "the training settings");
   RequireEmpty(directory);
-  AtomicDirectory run(directory, AtomicDirectory::Existing::kRefuse);
   TrainConfig config = given;
+  std::optional<Beginning> loaded;
+  if (!source.init.empty()) loaded = LoadBeginning(ctx, source.init, &config);
+  poll();
+  AtomicDirectory run(directory, AtomicDirectory::Existing::kRefuse);
   {
-    Beginning begin = MakeBeginning(ctx, source, &config, poll);
+    Beginning begin = loaded ? std::move(*loaded) : MakeBeginning(ctx, source, &config, poll);
     config.vocab_size = begin.model->config().vocab_size;
     CheckTrainConfig(config, source.init.empty() ? "the training settings" : source.init);
     WriteFileAtomically(run.staging_path() + kTokenizerFile, begin.tokenizer.ToJson());
     WriteTokens(ctx, source, begin.tokenizer, run.staging_path(), poll);
     const RunTokens tokens(run.staging_path(), begin.tokenizer, config);
+    if (!source.validation.empty() && tokens.validation().size() < 2) {
+      Fail(ErrorKind::kInvalidArgument,
+           "{}: is too short to measure on; give more text, or leave it out", source.validation);
+    }
     // An Error if the text is short.
     static_cast<void>(WindowSampler(tokens.training(), config.sequence_length, 0));
+    if (!source.init.empty()) TakeCompanions(source.init, run.staging_path());
     WriteJsonFile(run.staging_path() + kTrainConfigFile, TrainConfigToJson(config));
     const Optimizer optimizer(ctx, begin.model->Parameters(), OptimizerOptionsOf(config));
     SaveRunCheckpoint(ctx, run.staging_path(), begin.tokenizer, *begin.model, optimizer, {});

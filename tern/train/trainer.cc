@@ -147,6 +147,8 @@ TrainSummary Trainer::Run(const TrainObserver& observer) {
   Curve curve(s.directory + kCurveFile, s.position.step);
   Pace pace;
   TrainSummary summary;
+  summary.last = {
+      .step = s.position.step, .steps = s.config.steps, .smoothed_loss = s.position.smoothed_loss};
   const auto evaluate = [&] {
     summary.evaluation = s.Evaluate();
     if (summary.evaluation.tokens == 0) return;
@@ -173,7 +175,8 @@ TrainSummary Trainer::Run(const TrainObserver& observer) {
   }
   summary.finished = true;
   summary.model_path = s.directory + kModelDirectory;
-  SaveModel(s.ctx, *s.model, summary.model_path, {.tokenizer = &s.tokenizer, .replace = true});
+  SaveModel(s.ctx, *s.model, summary.model_path,
+            {.tokenizer = &s.tokenizer, .companions = s.directory, .replace = true});
   return summary;
 }
 

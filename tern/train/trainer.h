@@ -4,6 +4,7 @@
 //   train.json             the configuration, complete
 //   tokenizer.json         trained on the text first, unless one was given
 //   train.ids, valid.ids   the text as token ids (token_data.h)
+//   chat_template.jinja, ...  what came along with the model to go on from (CompanionFiles)
 //   curve.csv              a line for each step, and the evaluations
 //   checkpoint-NNNNNN/     after that many steps: the model as a Hugging Face directory `model`,
 //                          the optimizer's moments, the step; its predecessor goes once it is whole
@@ -70,8 +71,9 @@ struct TrainSummary {
 
 class Trainer {
  public:
-  // A new run in `directory`, which must be missing or empty. `poll` may end it while the
-  // text is read.
+  // A new run in `directory`, which must be missing or empty. `poll` is called before the first
+  // file is written, when a model to go on from has been loaded, and then while the text is read;
+  // what it throws leaves nothing behind.
   static std::unique_ptr<Trainer> Start(
       Context& ctx, const TrainConfig& config, const TrainSource& source,
       const std::string& directory, Poll poll = [] {});

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A model's life at the command line: trained from text, resumed, converted, run, measured; and
 // what bad input gets on the way.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <cstring>
@@ -230,6 +232,8 @@ TEST(Model, ResumesToTheSameBits) {
     EXPECT_EQ(status, signal_number == SIGINT ? 0 : 128 + SIGKILL);
     ASSERT_FALSE(fs::exists(run + "/model")) << "the run came to its end before the signal";
     Succeeds({"generate", run, "--max-tokens", "1"});
+    SucceedsWithJson({"train", "--resume", "--out", run});
+    // Resumed once more it has nothing left to do, and says the same.
     const nlohmann::json resumed = SucceedsWithJson({"train", "--resume", "--out", run});
     EXPECT_EQ(resumed["step"], 30);
     EXPECT_EQ(resumed["loss"], summary["loss"]);
@@ -254,9 +258,56 @@ TEST(Model, TrainingStopsBeforeItsFirstStep) {
   EXPECT_TRUE(fs::is_empty(work));
 }
 
+TEST(Model, TrainingStopsWhileItLoads) {
+  const TestDirectory directory;
+  const std::string text = WriteText(directory);
+  fs::create_directories(directory.File("model"));
+  fs::create_directories(directory.File("run/checkpoint-000001"));
+  const std::string config = directory.File("model/config.json");
+  const std::string settings = directory.File("run/train.json");
+  const Arguments init = {"train", "--init", directory.File("model"), "--data",
+                          text,    "--out",  directory.File("more")};
+  const Arguments resume = {"train", "--resume", "--out", directory.File("run")};
+  for (const auto& [pipe, arguments] : {std::pair{config, init}, std::pair{settings, resume}}) {
+    SCOPED_TRACE(pipe);
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const pid_t child = Start(arguments);
+    // Opens once the program reads at the other end, which then waits for what never comes.
+    int writer = -1;
+    while (IsRunning(child) && (writer = ::open(pipe.c_str(), O_WRONLY | O_NONBLOCK)) < 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    EXPECT_GE(writer, 0);
+    ::kill(child, SIGINT);
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (IsRunning(child) && std::chrono::steady_clock::now() < give_up) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    ::kill(child, SIGKILL);
+    EXPECT_EQ(Wait(child), 128 + SIGINT);
+    ::close(writer);
+  }
+  EXPECT_FALSE(fs::exists(directory.File("more")));
+}
+
+TEST(Model, TrainsWithinAMemoryLimit) {
+  const TestDirectory directory;
+  Train(directory, {"--memory-limit", "64M"});
+  const std::string out = directory.File("more");
+  const Outcome outcome = Tern(Arguments{"train", "--data", directory.File("text.txt"), "--out",
+                                         out, "--memory-limit", "100K"} +
+                               kTiny);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("memory limit: a request of "));
+  EXPECT_FALSE(fs::exists(out));
+}
+
 TEST(Model, TrainsOnFromAnotherModel) {
   const TestDirectory directory;
   const std::string run = Train(directory);
+  for (const char* name : {"chat_template.jinja", "generation_config.json"}) {
+    directory.Write(std::string("run/model/") + name, "{}");
+  }
   const std::string more = directory.File("more");
   const Arguments train = {"train",   "--data", directory.File("text.txt"), "--out", more,
                            "--steps", "1"};
@@ -267,6 +318,8 @@ TEST(Model, TrainsOnFromAnotherModel) {
   Succeeds(train + Arguments{"--init", run});
   EXPECT_TRUE(Snapshot(run)["tokenizer.json"] == Snapshot(more)["tokenizer.json"]);
   EXPECT_NE(Logits(run), Logits(more));
+  EXPECT_EQ(Snapshot(more)["model/chat_template.jinja"], "{}");
+  EXPECT_EQ(Snapshot(more)["model/generation_config.json"], "{}");
   // Windows are as long as this model's context allows.
   const auto settings = nlohmann::json::parse(TestDirectory::Read(more + "/train.json"));
   EXPECT_EQ(settings["sequence_length"], kContext);
@@ -337,10 +390,23 @@ TEST(Refusals, LeaveNothingBehind) {
   refuses_usage({"--data", text, "--steps", "soon"}, "steps");
   refuses_usage({"--data", text, "--steps", "-5"}, "-5");
   refuses({"--data", "/dev/null"}, {"/dev/null", "regular"});
+  Refuses(1, {"train", "--out", "", "--data", text}, {"empty name"});
+  Refuses(1, {"convert", "tern-stories", ""}, {"empty name"});
   Refuses(2, {"train", "--out", out}, {"--data", "--resume"});
   Refuses(2, {"train", "--out", out, "--data", text, "--resume"}, {"--resume"});
   Refuses(1, {"train", "--out", out, "--resume"}, {out});
   EXPECT_FALSE(fs::exists(out));
+}
+
+TEST(Refusals, NameAValidationTextThatIsEmpty) {
+  const TestDirectory directory;
+  const std::string empty = directory.Write("empty.txt", "");
+  const Outcome outcome = Tern(Arguments{"train", "--out", directory.File("out"), "--data",
+                                         WriteText(directory), "--validation", empty} +
+                               kTiny);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(empty + ": is too short"));
+  EXPECT_FALSE(fs::exists(directory.File("out")));
 }
 
 TEST(Refusals, NameTextThatIsNotUtf8) {

@@ -25,8 +25,9 @@ constexpr const char* kText =
     "floats. Without --tokenizer or --init a tokenizer is trained on the text first. DIR keeps\n"
     "the settings, the text as token ids, a curve (curve.csv), checkpoints, and at the end\n"
     "the model; DIR then works as MODEL in the other commands. A line <|endoftext|> separates\n"
-    "texts in a file. Ctrl-C writes a checkpoint and stops (before the first step it leaves\n"
-    "nothing); --resume goes on from the last checkpoint, to the same bits as a run that was\n"
+    "texts in a file. Ctrl-C ends the step, writes a checkpoint and stops (before the first step\n"
+    "it leaves nothing); --resume goes on from the last checkpoint, to the same bits as a run that "
+    "was\n"
     "never stopped.\n"
     "\n"
     "Settings come from a JSON file (--config), and from the options below, which go first.\n"
@@ -53,6 +54,20 @@ void RequestStop(int) {
   stop_requested = 1;
   // A second Ctrl-C ends the program at once.
   std::signal(SIGINT, SIG_DFL);
+}
+
+void HearSignals() {
+  std::signal(SIGINT, RequestStop);
+  std::signal(SIGTERM, RequestStop);
+}
+
+// While models are loaded there is nothing to put away, and signals end the program as they do
+// others. From the first call on they are heard.
+void PollBeforeFirstStep() {
+  if (stop_requested != 0) {
+    Fail(ErrorKind::kCancelled, "stopped before the first step; nothing was written");
+  }
+  HearSignals();
 }
 
 uint64_t TextBytes(const std::vector<std::string>& files) {
@@ -163,20 +178,16 @@ void PrintSummary(const Options& options, const TrainSummary& summary) {
 }
 
 int Run(const Options& options) {
-  std::signal(SIGINT, RequestStop);
-  std::signal(SIGTERM, RequestStop);
   const std::unique_ptr<Context> ctx = MakeContext(options);
   std::unique_ptr<Trainer> trainer;
   if (options.resume) {
     trainer = Trainer::Resume(*ctx, options.out);
+    HearSignals();
   } else {
     TrainSource source = options.source;
     if (!source.init.empty()) source.init = ResolveModel(source.init);
     if (!source.tokenizer.empty()) source.tokenizer = ResolveTokenizer(source.tokenizer);
-    trainer = Trainer::Start(*ctx, MakeConfig(options), source, options.out, [] {
-      if (stop_requested == 0) return;
-      Fail(ErrorKind::kCancelled, "stopped before the first step; nothing was written");
-    });
+    trainer = Trainer::Start(*ctx, MakeConfig(options), source, options.out, PollBeforeFirstStep);
   }
   const TrainConfig& config = trainer->config();
   fmt::print(stderr, "{}, {}, {} of {}, {}\n",
