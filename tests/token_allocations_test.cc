@@ -39,7 +39,7 @@ TEST(TokenAllocationsTest, NoneOnceWarm) {
   if (!CountsSystemAllocations()) GTEST_SKIP() << "a sanitizer replaces the allocator itself";
   for (const nn::WeightKind weights : {nn::WeightKind::kTernary, nn::WeightKind::kF32}) {
     for (const int threads : {1, 2}) {
-      for (const DType kv_dtype : {DType::kF32, DType::kBF16}) {
+      for (const DType kv_dtype : {DType::kF32, DType::kBF16, DType::kI8}) {
         SCOPED_TRACE(testing::Message()
                      << (weights == nn::WeightKind::kF32 ? "plain" : "ternary") << ", " << threads
                      << " threads, cache in " << DTypeName(kv_dtype));

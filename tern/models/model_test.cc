@@ -140,7 +140,7 @@ TEST_P(ModelEquality, NarrowCachesRoundWithoutACacheToo) {
   const std::unique_ptr<Model> model = MakeModel(*ctx, GetParam());
   const std::vector<int32_t> ids = RandomIds(kTokens, GetParam().vocab_size, kSeed);
   const std::vector<float> full = Logits(*ctx, *model, 1, ids);
-  for (const DType dtype : {DType::kBF16, DType::kF16}) {
+  for (const DType dtype : {DType::kBF16, DType::kF16, DType::kI8}) {
     const std::vector<float> rounded = Logits(*ctx, *model, 1, ids, {.kv_dtype = dtype});
     EXPECT_NE(rounded, full);
     EXPECT_EQ(CachedLogits(*ctx, *model, ids, 5, dtype), rounded);

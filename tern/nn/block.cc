@@ -44,8 +44,8 @@ Tensor Attention::Mix(Context& ctx, const Tensor& q, const KvCache::Entry& seen,
   }
   const auto one = [&](int64_t i) {
     const int64_t end = start + i + 1;
-    const Tensor keys = ops::Slice(ctx, seen.keys, 1, end - shape_.window, end);
-    const Tensor values = ops::Slice(ctx, seen.values, 1, end - shape_.window, end);
+    const ops::HeadRows keys = ops::SliceKeys(ctx, seen.keys, end - shape_.window, end);
+    const ops::HeadRows values = ops::SliceKeys(ctx, seen.values, end - shape_.window, end);
     return ops::Attention(ctx, ops::Slice(ctx, q, 1, i, i + 1), keys, values, scale,
                           shape_.window - 1);
   };
@@ -76,14 +76,12 @@ Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int
   Tensor q = Normed(ctx, parts_.q_norm, ops::Reshape(ctx, parts_.q.Forward(ctx, x), by_token));
   Tensor k = Normed(ctx, parts_.k_norm, ops::Reshape(ctx, parts_.k.Forward(ctx, x), kv_by_token));
   q = ops::Reshape(ctx, rotate(q), by_batch);
-  KvCache::Entry seen = {.keys = ops::Reshape(ctx, rotate(k), kv_by_batch),
-                         .values = ops::Reshape(ctx, parts_.v.Forward(ctx, x), kv_by_batch)};
-  if (pass.cache != nullptr) {
-    seen = pass.cache->Append(ctx, layer, seen.keys, seen.values);
-  } else {
-    seen.keys = ops::RoundTo(ctx, seen.keys, pass.kv_dtype);
-    seen.values = ops::RoundTo(ctx, seen.values, pass.kv_dtype);
-  }
+  k = ops::Reshape(ctx, rotate(k), kv_by_batch);
+  const Tensor v = ops::Reshape(ctx, parts_.v.Forward(ctx, x), kv_by_batch);
+  const KvCache::Entry seen = pass.cache != nullptr
+                                  ? pass.cache->Append(ctx, layer, k, v)
+                                  : KvCache::Entry{ops::RoundHeads(ctx, k, pass.kv_dtype),
+                                                   ops::RoundHeads(ctx, v, pass.kv_dtype)};
   const Tensor flat =
       ops::Reshape(ctx, Mix(ctx, q, seen, pass.start), {rows, shape_.heads * head_dim});
   return parts_.o.Forward(ctx, PrepareFor(ctx, parts_.o, parts_.sub_norm, flat));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Keys and values of the tokens that a model has read, layer by layer. A session owns one; the
-// model only appends to it. Values are stored rounded to the cache's type.
+// model only appends to it. Values are stored rounded to the cache's type; in int8, each token's
+// head has a scale. Those of one head lie side by side, token after token.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 
 #include "tern/core/context.h"
 #include "tern/core/tensor.h"
+#include "tern/ops/transformer.h"
 
 namespace tern::nn {
 
@@ -16,7 +18,7 @@ struct KvCacheOptions {
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
   int64_t capacity = 0;       // tokens
-  DType dtype = DType::kF32;  // f32, bf16 or f16
+  DType dtype = DType::kF32;  // f32, bf16, f16 or i8
   int64_t batch = 1;
 };
 
@@ -37,8 +39,8 @@ class KvCache {
   // For attention: writes k, v [batch, tokens, kv_heads, head_dim] behind the tokens that are held,
   // and gives views of everything [batch, length() + tokens, kv_heads, head_dim].
   struct Entry {
-    Tensor keys;
-    Tensor values;
+    ops::HeadRows keys;
+    ops::HeadRows values;
   };
   Entry Append(Context& ctx, int64_t layer, const Tensor& k, const Tensor& v);
   // Counts the tokens that every layer has appended.
@@ -47,7 +49,7 @@ class KvCache {
  private:
   KvCacheOptions options_;
   int64_t length_ = 0;
-  std::vector<Entry> layers_;  // [batch, capacity, kv_heads, head_dim]
+  std::vector<Entry> layers_;  // [batch, capacity, kv_heads, head_dim], strided
 };
 
 }  // namespace tern::nn

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Rotary embedding, causal attention and the gate of the MLP; the last two are decomposed into
 // small ops on a device that lacks them.
+#include <span>
+
 #include "tern/autograd/tape.h"
 #include "tern/ops/call.h"
 #include "tern/ops/ops.h"
@@ -19,20 +21,36 @@ Tensor WithContiguousRows(Context& ctx, const Tensor& a) {
   return plain.dim(-1) <= 1 || plain.stride(-1) == 1 ? plain : Contiguous(ctx, plain);
 }
 
-void CheckAttention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t start) {
+// Scales [batch, keys, kv_heads] whose keys lie side by side.
+Tensor WithContiguousKeys(Context& ctx, const Tensor& scales) {
+  if (!scales.defined() || scales.dim(1) <= 1 || scales.stride(1) == 1) return scales;
+  return Contiguous(ctx, scales.Transposed(1, 2)).Transposed(1, 2);
+}
+
+void CheckAttention(const Tensor& q, const HeadRows& keys, const HeadRows& values, int64_t start) {
   RequireFloats("Attention", {&q});
+  const Tensor &k = keys.values, &v = values.values;
   const auto refuse = [&](std::string_view why) { Refuse("Attention", {&q, &k, &v}, why); };
   if (!k.defined() || !v.defined()) refuse("an operand is undefined");
   if (k.dtype() != v.dtype()) refuse("keys and values must have one dtype");
-  const bool half = k.dtype() == DType::kBF16 || k.dtype() == DType::kF16;
-  if (k.dtype() != q.dtype() && !(half && q.dtype() == DType::kF32)) {
-    refuse("keys and values must have the queries' dtype, or be bf16 or f16 beside f32 queries");
+  const bool narrow =
+      k.dtype() == DType::kBF16 || k.dtype() == DType::kF16 || k.dtype() == DType::kI8;
+  if (k.dtype() != q.dtype() && !(narrow && q.dtype() == DType::kF32)) {
+    refuse(
+        "keys and values must have the queries' dtype, or be bf16, f16 or i8 beside f32 queries");
   }
   if (q.rank() != 4 || k.rank() != 4 || k.shape() != v.shape() || q.dim(0) != k.dim(0) ||
       q.dim(3) != k.dim(3)) {
     refuse(
         "operands must be [batch, tokens, heads, head_dim] and twice "
         "[batch, keys, kv_heads, head_dim]");
+  }
+  for (const Tensor* scales : {&keys.scales, &values.scales}) {
+    const bool fits = scales->defined() && scales->dtype() == DType::kF32 &&
+                      scales->shape() == Shape{k.dim(0), k.dim(1), k.dim(2)};
+    if (k.dtype() == DType::kI8 ? !fits : scales->defined()) {
+      refuse("int8 keys and values, and no others, need scales f32 [batch, keys, kv_heads]");
+    }
   }
   if (k.dim(2) == 0 || q.dim(2) % k.dim(2) != 0) refuse("kv_heads must divide heads");
   if (start < 0 || start + q.dim(1) > k.dim(1)) {
@@ -60,13 +78,20 @@ Tensor HeadsLast(Context& ctx, const Tensor& a) {
   return Transpose(ctx, Transpose(ctx, a, 2, 3), 1, 2);
 }
 
-Tensor AttentionBySmallOps(Context& ctx, const Tensor& q, const Tensor& k, const Tensor& v,
-                           const AttentionAttrs& attrs) {
+Tensor AttentionBySmallOps(Context& ctx, const Tensor& q, const HeadRows& key_rows,
+                           const HeadRows& value_rows, const AttentionAttrs& attrs) {
+  const auto wide = [&](const HeadRows& rows) {
+    const Tensor values = Cast(ctx, rows.values, q.dtype());
+    if (!rows.scales.defined()) return values;
+    const Shape column = {values.dim(0), values.dim(1), values.dim(2), 1};
+    return Mul(ctx, values, Reshape(ctx, Contiguous(ctx, rows.scales), column));
+  };
+  const Tensor k = wide(key_rows), v = wide(value_rows);
   const int64_t batch = q.dim(0), tokens = q.dim(1), kv_heads = k.dim(2), head_dim = q.dim(3);
   const int64_t keys = attrs.start + tokens;
   const auto heads_first = [&](const Tensor& a, int64_t n) {
     const Shape shape = {batch, n, kv_heads, a.dim(2) / kv_heads, head_dim};
-    return HeadsFirst(ctx, Reshape(ctx, Cast(ctx, Slice(ctx, a, 1, 0, n), q.dtype()), shape));
+    return HeadsFirst(ctx, Reshape(ctx, Slice(ctx, a, 1, 0, n), shape));
   };
   const Tensor scores =
       MatMul(ctx, heads_first(q, tokens), Transpose(ctx, heads_first(k, keys), -1, -2));
@@ -125,19 +150,64 @@ Tensor Rope(Context& ctx, const Tensor& x, const Tensor& cos, const Tensor& sin,
   return y;
 }
 
-Tensor Attention(Context& ctx, const Tensor& q, const Tensor& k, const Tensor& v, float scale,
-                 int64_t start) {
-  CheckAttention(q, k, v, start);
+HeadRows SliceKeys(Context& ctx, const HeadRows& rows, int64_t begin, int64_t end) {
+  const bool scaled = rows.scales.defined();
+  return {.values = Slice(ctx, rows.values, 1, begin, end),
+          .scales = scaled ? rows.scales.Sliced(1, begin, end) : Tensor()};
+}
+
+HeadRows RoundHeads(Context& ctx, const Tensor& x, DType dtype) {
+  if (dtype != DType::kI8) return {RoundTo(ctx, x, dtype)};
+  RequireFloats("RoundHeads", {&x});
+  if (x.rank() != 4) Refuse("RoundHeads", {&x}, "heads must be [batch, tokens, heads, head_dim]");
+  const HeadRows rows = {
+      .values = ctx.EmptyLike(x, x.shape(), dtype),
+      .scales = ctx.EmptyLike(x, {x.dim(0), x.dim(2), x.dim(1)}, DType::kF32).Transposed(1, 2)};
+  RoundHeadsInto(ctx, x, rows);
+  return rows;
+}
+
+void RoundHeadsInto(Context& ctx, const Tensor& x, const HeadRows& target) {
+  const Tensor &codes = target.values, &scales = target.scales;
+  if (!scales.defined()) return CopyInto(ctx, x, codes);
+  const auto refuse = [&](std::string_view why) {
+    Refuse("RoundHeadsInto", {&x, &codes, &scales}, why);
+  };
+  if (!x.defined() || x.dtype() != DType::kF32 || codes.dtype() != DType::kI8 ||
+      scales.dtype() != DType::kF32) {
+    refuse("heads must be f32, their codes i8, the scales f32");
+  }
+  if (x.rank() != 4 || codes.shape() != x.shape() ||
+      scales.shape() != Shape{x.dim(0), x.dim(1), x.dim(2)}) {
+    refuse("operands must be twice [batch, tokens, heads, head_dim] and [batch, tokens, heads]");
+  }
+  if (LinkedTape(std::initializer_list<const Tensor*>{&x}) != nullptr)
+    refuse("rounding to int8 has no gradient");
+  const Tensor rows = WithContiguousRows(ctx, x);
+  Run(ctx, Op::kQuantizeHeads, {&rows}, {&codes, &scales});
+}
+
+Tensor Attention(Context& ctx, const Tensor& q, const HeadRows& k_rows, const HeadRows& v_rows,
+                 float scale, int64_t start) {
+  CheckAttention(q, k_rows, v_rows, start);
+  const Tensor &k = k_rows.values, &v = v_rows.values;
   const AttentionAttrs attrs = {.scale = scale, .start = start};
   const Tensor queries = WithContiguousRows(ctx, q);
   const Tensor keys = WithContiguousRows(ctx, k);
   const Tensor values = WithContiguousRows(ctx, v);
+  const Tensor key_scales = WithContiguousKeys(ctx, k_rows.scales);
+  const Tensor value_scales = WithContiguousKeys(ctx, v_rows.scales);
   Tensor y = ctx.EmptyLike(q, q.shape(), q.dtype());
   const Tensor stats = ctx.EmptyLike(q, {q.dim(0), q.dim(2), q.dim(1), 2}, q.dtype());
-  const Tensor* inputs[] = {&queries, &keys, &values};
+  const Tensor* inputs[] = {&queries, &keys, &values, &key_scales, &value_scales};
   const Tensor* outputs[] = {&y, &stats};
-  const OpCall call = {.op = Op::kAttention, .inputs = inputs, .outputs = outputs, .attrs = attrs};
-  if (!ctx.backend(q.device()).Supports(call)) return AttentionBySmallOps(ctx, q, k, v, attrs);
+  const OpCall call = {.op = Op::kAttention,
+                       .inputs = std::span(inputs).first(key_scales.defined() ? 5 : 3),
+                       .outputs = outputs,
+                       .attrs = attrs};
+  if (!ctx.backend(q.device()).Supports(call)) {
+    return AttentionBySmallOps(ctx, q, k_rows, v_rows, attrs);
+  }
   ctx.Run(call);
   const bool linked = LinkedTape(std::initializer_list<const Tensor*>{&q, &k, &v}) != nullptr;
   if (!linked) return y;

@@ -72,14 +72,32 @@ TEST_F(AttentionOpTest, RopeGradient) {
       {Doubles({2, 6, 2})});
 }
 
+// Keys and values in a type, with the scales of a head not side by side.
+HeadRows Rounded(Context& ctx, const Tensor& x, DType dtype) {
+  if (dtype != DType::kI8) return {Cast(ctx, x, dtype)};
+  HeadRows rows = RoundHeads(ctx, x, dtype);
+  rows.scales = Contiguous(ctx, rows.scales);
+  return rows;
+}
+
+HeadRows SecondSequence(const HeadRows& rows) {
+  const bool scaled = rows.scales.defined();
+  return {rows.values.Sliced(0, 1, 2), scaled ? rows.scales.Sliced(0, 1, 2) : Tensor()};
+}
+
+HeadRows CopyOf(Context& ctx, const HeadRows& rows) {
+  const bool scaled = rows.scales.defined();
+  return {CopyTo(ctx, rows.values), scaled ? CopyTo(ctx, rows.scales) : Tensor()};
+}
+
 // One pass over all tokens, one token after another on a cache that is longer, one sequence alone,
 // other targets, other numbers of threads: the same bits.
 TEST_F(AttentionOpTest, PassesOfAnyFormHaveTheSameBits) {
   constexpr int64_t kBatch = 2, kTokens = 37, kHeads = 6, kKvHeads = 2, kHeadDim = 24;
   const Tensor q = Floats({kBatch, kTokens, kHeads, kHeadDim});
-  for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
-    const Tensor k = Cast(ctx_, Floats({kBatch, kTokens + 5, kKvHeads, kHeadDim}), dtype);
-    const Tensor v = Cast(ctx_, Floats({kBatch, kTokens + 5, kKvHeads, kHeadDim}), dtype);
+  for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kI8}) {
+    const HeadRows k = Rounded(ctx_, Floats({kBatch, kTokens + 5, kKvHeads, kHeadDim}), dtype);
+    const HeadRows v = Rounded(ctx_, Floats({kBatch, kTokens + 5, kKvHeads, kHeadDim}), dtype);
     const Tensor all = Attention(ctx_, q, k, v, 0.2f, 0);
     for (int64_t t = 0; t < kTokens; ++t) {
       const Tensor one = Attention(ctx_, q.Sliced(1, t, t + 1), k, v, 0.2f, t);
@@ -88,11 +106,11 @@ TEST_F(AttentionOpTest, PassesOfAnyFormHaveTheSameBits) {
     const Tensor rest = Attention(ctx_, q.Sliced(1, 20, kTokens), k, v, 0.2f, 20);
     EXPECT_TRUE(SameBits(rest, Contiguous(ctx_, all.Sliced(1, 20, kTokens))));
     const Tensor second =
-        Attention(ctx_, q.Sliced(0, 1, 2), k.Sliced(0, 1, 2), v.Sliced(0, 1, 2), 0.2f, 0);
+        Attention(ctx_, q.Sliced(0, 1, 2), SecondSequence(k), SecondSequence(v), 0.2f, 0);
     EXPECT_TRUE(SameBits(second, Contiguous(ctx_, all.Sliced(0, 1, 2))));
     const auto scalar = MakeContext(1, "scalar");
     const Tensor reference =
-        Attention(*scalar, CopyTo(*scalar, q), CopyTo(*scalar, k), CopyTo(*scalar, v), 0.2f, 0);
+        Attention(*scalar, CopyTo(*scalar, q), CopyOf(*scalar, k), CopyOf(*scalar, v), 0.2f, 0);
     EXPECT_TRUE(SameBits(all, reference)) << DTypeName(dtype);
   }
 }
@@ -157,6 +175,42 @@ TEST_F(AttentionOpTest, SmallOpsGiveTheSameWhereADeviceLacksAttention) {
   const GradCheckResult result = GradCheck(
       lesser_, [&](auto l) { return Attention(lesser_, l[0], l[1], l[2], 0.4f, 0); }, leaves);
   EXPECT_TRUE(result.ok) << result.ToString();
+}
+
+// Codes times scales are x but for half a step of a head's largest number; small ops agree.
+TEST_F(AttentionOpTest, RoundsHeadsToInt8) {
+  const Tensor x = Floats({2, 5, 3, 8});
+  const HeadRows rows =
+      RoundHeads(ctx_, Transpose(ctx_, Transpose(ctx_, x, 1, 2), 1, 2), DType::kI8);
+  const std::vector<float> wanted = Values<float>(x);
+  const std::vector<float> scales = Values<float>(Contiguous(ctx_, rows.scales));
+  const std::vector<int8_t> codes = Values<int8_t>(rows.values);
+  for (size_t head = 0; head < scales.size(); ++head) {
+    int most = 0;
+    for (size_t i = head * 8; i < head * 8 + 8; ++i) {
+      EXPECT_NEAR(codes[i] * scales[head], wanted[i], scales[head] * 0.5001f) << i;
+      most = std::max(most, std::abs(codes[i]));
+    }
+    EXPECT_EQ(most, 127) << head;
+  }
+  const Tensor q = Floats({2, 5, 6, 8});
+  const std::vector<float> whole = Values<float>(Attention(ctx_, q, rows, rows, 0.4f, 0));
+  const std::vector<float> parts = Values<float>(
+      Attention(lesser_, CopyTo(lesser_, q), CopyOf(lesser_, Rounded(ctx_, x, DType::kI8)),
+                CopyOf(lesser_, Rounded(ctx_, x, DType::kI8)), 0.4f, 0));
+  for (size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(whole[i], parts[i], 1e-5) << i;
+
+  ExpectRefused([&] { Attention(ctx_, q, HeadRows{rows.values}, rows, 1, 0); },
+                {"Attention", "need scales"});
+  ExpectRefused(
+      [&] {
+        Attention(ctx_, q, HeadRows{x, rows.scales}, HeadRows{x}, 1, 0);
+      },
+      {"Attention", "no others"});
+  ExpectRefused([&] { RoundHeadsInto(ctx_, q, rows); }, {"RoundHeadsInto", "heads, head_dim]"});
+  ExpectRefused([&] { RoundHeads(ctx_, Doubles({1, 1, 1, 2}), DType::kI8); }, {"must be f32"});
+  Tape tape(ctx_);
+  ExpectRefused([&] { RoundHeads(ctx_, tape.Watch(x), DType::kI8); }, {"no gradient"});
 }
 
 TEST_F(AttentionOpTest, AttentionRefusesWhatDoesNotFit) {

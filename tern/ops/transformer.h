@@ -58,11 +58,27 @@ RopeTable MakeRopeTable(Context& ctx, int64_t positions, int64_t head_dim, doubl
 Tensor Rope(Context& ctx, const Tensor& x, const Tensor& cos, const Tensor& sin,
             const Tensor& positions);
 
+// Keys or values as attention reads them: [batch, keys, kv_heads, head_dim] in a float type, or
+// int8 codes with a scale for each token and head, f32 [batch, keys, kv_heads]: code * scale.
+struct HeadRows {
+  Tensor values;
+  Tensor scales = {};  // of int8
+};
+HeadRows SliceKeys(Context& ctx, const HeadRows& rows, int64_t begin, int64_t end);
+// x f32 rounded to a type: as RoundTo for floats; for i8 the codes, without a gradient.
+HeadRows RoundHeads(Context& ctx, const Tensor& x, DType dtype);
+// The same elements into memory of the shape of x.
+void RoundHeadsInto(Context& ctx, const Tensor& x, const HeadRows& target);
+
 // Causal grouped-query attention: q [batch, tokens, heads, head_dim]; k, v [batch, keys, kv_heads,
 // head_dim] with keys >= start + tokens; query i sees keys 0 .. start + i. -> [batch, tokens,
-// heads, head_dim]. Gradients need start == 0 and f32 keys and values.
-Tensor Attention(Context& ctx, const Tensor& q, const Tensor& k, const Tensor& v, float scale,
+// heads, head_dim]. Gradients need start == 0 and keys and values of the queries' type.
+Tensor Attention(Context& ctx, const Tensor& q, const HeadRows& k, const HeadRows& v, float scale,
                  int64_t start);
+inline Tensor Attention(Context& ctx, const Tensor& q, const Tensor& k, const Tensor& v,
+                        float scale, int64_t start) {
+  return Attention(ctx, q, HeadRows{k}, HeadRows{v}, scale, start);
+}
 
 // activation(gate) * up, of one shape.
 Tensor GatedMlp(Context& ctx, const Tensor& gate, const Tensor& up, Activation activation);

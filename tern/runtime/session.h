@@ -16,7 +16,7 @@ namespace tern {
 
 struct SessionOptions {
   int64_t capacity = 0;          // tokens that it can hold; 0: as many as the model has positions
-  DType kv_dtype = DType::kF32;  // what keys and values are rounded to: f32, bf16 or f16
+  DType kv_dtype = DType::kF32;  // what keys and values are rounded to: f32, bf16, f16 or i8
 };
 
 class Session {

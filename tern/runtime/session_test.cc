@@ -39,7 +39,7 @@ TEST(SessionTest, AnySplitWithAnyThreadsGivesTheBitsOfOnePass) {
   constexpr uint64_t kSeed = 30;
   SCOPED_TRACE(kSeed);
   for (const ModelConfig& config : {TinyConfig(), TinyLlamaConfig()}) {
-    for (const DType kv_dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const DType kv_dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kI8}) {
       SCOPED_TRACE(config.family + " with keys and values in " + DTypeName(kv_dtype));
       TestContext one(1);
       const auto model = Model::Create(one, config, kSeed);

@@ -192,8 +192,16 @@ void AddAttention(DType t, Cases* cases) {
     const Case forward = {Op::kAttention, {q, kv, kv}, {q, parts}, attrs};
     cases->push_back(forward);
     if (t == DType::kF32) {
+      for (const DType narrow : {DType::kBF16, DType::kF16}) {
+        cases->push_back({Op::kAttention, {q, kv.As(narrow), kv.As(narrow)}, {q, parts}, attrs});
+      }
+      // The scales of a head lie side by side.
+      const Operand scales = Values(t, {d.batch, keys, d.kv_heads}).Swapped(1);
+      const Case quantize = {Op::kQuantizeHeads, {kv}, {kv.As(DType::kI8), scales}};
+      cases->push_back(quantize);
+      const Operand codes = OutputOf(quantize, 0), key_scales = OutputOf(quantize, 1);
       cases->push_back(
-          {Op::kAttention, {q, kv.As(DType::kBF16), kv.As(DType::kF16)}, {q, parts}, attrs});
+          {Op::kAttention, {q, codes, codes, key_scales, key_scales}, {q, parts}, attrs});
     }
     if (d.start == 0) {
       cases->push_back({Op::kAttentionGrad,

@@ -42,13 +42,10 @@ struct Options : CommonOptions {
   int64_t depth = 16;
   int64_t repetitions = 5;
   std::vector<int> thread_counts;
-  std::string kv_type = "f32";
+  DType kv_type = DType::kF32;
   bool all_logits = false;
   bool ops = false;
 };
-
-const std::map<std::string, DType> kKvTypes = {
-    {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}};
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -106,10 +103,11 @@ class Bench {
       : options_(options),
         ctx_(ctx),
         prompt_(Ids(std::max(options.prompt, options.depth), model.config().vocab_size)),
-        reader_(ctx, model, {.capacity = std::max<int64_t>(1, options.prompt), .kv_dtype = Kv()}),
-        writer_(
-            ctx, model,
-            {.capacity = std::max<int64_t>(1, options.depth + options.generate), .kv_dtype = Kv()}),
+        reader_(ctx, model,
+                {.capacity = std::max<int64_t>(1, options.prompt), .kv_dtype = options.kv_type}),
+        writer_(ctx, model,
+                {.capacity = std::max<int64_t>(1, options.depth + options.generate),
+                 .kv_dtype = options.kv_type}),
         sampler_(ctx.pool(), {.temperature = 0}) {
     if (options.generate > 0) last_ = sampler_.Next(Feed(writer_, options.depth), {});
   }
@@ -133,7 +131,6 @@ class Bench {
   Context& context() const { return ctx_; }
 
  private:
-  DType Kv() const { return kKvTypes.at(options_.kv_type); }
   int64_t Needed() const { return options_.all_logits ? 0 : sampler_.needed(); }
   std::span<const float> Feed(Session& session, int64_t tokens) {
     return session.Feed(std::span(prompt_).first(static_cast<size_t>(tokens)), Needed());
@@ -376,10 +373,7 @@ void AddBench(CLI::App& app, Runner* run) {
       ->delimiter(',')
       ->check(CLI::Range(1, kMaxThreads).description(""))
       ->type_name("LIST");
-  command->add_option("--kv-type", options->kv_type, "Cache of keys and values: f32, bf16 or f16")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}).description(""))
-      ->capture_default_str()
-      ->type_name("TYPE");
+  AddKvTypeOption(command, &options->kv_type);
   command->add_flag("--all-logits", options->all_logits,
                     "Compute every logit, as sampling without --top-k does");
   command->add_flag("--ops", options->ops, "Also the time of each kind of op");

@@ -30,7 +30,7 @@ struct Options : CommonOptions {
   std::string prompt;
   GenerateOptions generate;
   int64_t context = 0;
-  std::string kv_type = "f32";
+  DType kv_type = DType::kF32;
 };
 
 // Room for the prompt and what is asked for, as far as the model goes.
@@ -78,8 +78,6 @@ int PrintResult(const Options& options, const GenerateResult& result) {
 
 int Run(const Options& options) {
   AsUsage([&] { CheckSamplerOptions(options.generate.sampler); });
-  const std::map<std::string, DType> kv_types = {
-      {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}};
   const std::unique_ptr<Context> ctx = MakeContext(options);
   const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model, {.weights = options.weights});
   const std::vector<int32_t> prompt =
@@ -87,7 +85,7 @@ int Run(const Options& options) {
   SessionOptions session_options;
   session_options.capacity =
       options.context > 0 ? options.context : Capacity(options, loaded, prompt);
-  session_options.kv_dtype = kv_types.at(options.kv_type);
+  session_options.kv_dtype = options.kv_type;
   Session session(*ctx, *loaded.model, session_options);
   // The prompt is shown with the first text, so that an Error leaves stdout empty.
   bool shown = options.json;
@@ -141,10 +139,7 @@ void AddGenerate(CLI::App& app, Runner* run) {
                    "Tokens to make room for (default: what is needed)")
       ->check(AtLeast(1))
       ->type_name("N");
-  command->add_option("--kv-type", options->kv_type, "Cache of keys and values: f32, bf16 or f16")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}).description(""))
-      ->capture_default_str()
-      ->type_name("TYPE");
+  AddKvTypeOption(command, &options->kv_type);
   AddSamplerOptions(command, &generate.sampler);
   AddWeightsOption(command, &options->weights);
   AddCommonOptions(command, options.get());

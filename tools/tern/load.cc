@@ -55,6 +55,18 @@ void AddWeightsOption(CLI::App* command, FloatWeights* weights) {
       ->type_name("KIND");
 }
 
+void AddKvTypeOption(CLI::App* command, DType* type) {
+  const std::map<std::string, DType> names = {
+      {"f32", DType::kF32}, {"bf16", DType::kBF16}, {"f16", DType::kF16}, {"int8", DType::kI8}};
+  command
+      ->add_option_function<std::string>(
+          "--kv-type", [type, names](const std::string& name) { *type = names.at(name); },
+          "What keys and values are rounded to: f32 (default), bf16, f16, or int8\n"
+          "with a scale for each token and head")
+      ->check(CLI::IsMember(std::vector<std::string>{"f32", "bf16", "f16", "int8"}).description(""))
+      ->type_name("TYPE");
+}
+
 std::vector<int32_t> ProbeIds(const ModelConfig& config) {
   constexpr int64_t kTokens = 32;
   constexpr int64_t kStep = 7919;  // a prime

@@ -27,6 +27,9 @@ LoadedModel LoadWithTokenizer(Context& ctx, const std::string& model,
 // --weights: what floats without quantization_config are.
 void AddWeightsOption(CLI::App* command, FloatWeights* weights);
 
+// --kv-type: what keys and values are rounded to.
+void AddKvTypeOption(CLI::App* command, DType* type);
+
 // A fixed prompt for a model without regard to its tokenizer: tokens all over the vocabulary.
 std::vector<int32_t> ProbeIds(const ModelConfig& config);
 

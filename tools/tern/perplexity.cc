@@ -27,6 +27,7 @@ struct Options : CommonOptions {
   FloatWeights weights = FloatWeights::kByFamily;
   std::string file;
   int64_t context = 0;
+  DType kv_type = DType::kF32;
 };
 
 int Run(const Options& options) {
@@ -39,6 +40,7 @@ int Run(const Options& options) {
   const std::vector<int32_t> ids = EncodeFile(*loaded.tokenizer, text, options.file);
   PerplexityOptions perplexity;
   perplexity.window = options.context;
+  perplexity.kv_dtype = options.kv_type;
   PerplexityResult result;
   {
     StatusLine status;
@@ -77,6 +79,7 @@ void AddPerplexity(CLI::App& app, Runner* run) {
   command->add_option("--context", options->context, "Tokens of a window (default: the model's)")
       ->check(AtLeast(1))
       ->type_name("N");
+  AddKvTypeOption(command, &options->kv_type);
   AddWeightsOption(command, &options->weights);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);

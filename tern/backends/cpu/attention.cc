@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Rotary embedding and causal grouped-query attention: the forward pass in canonical float, the
-// gradient with fused multiply-adds.
+// Rotary embedding, int8 keys and values, and causal grouped-query attention: the forward pass in
+// canonical float, the gradient with fused multiply-adds.
 #include "tern/kernels/attention/attention.h"
 
 #include <algorithm>
@@ -18,6 +18,7 @@ namespace {
 
 using kernels::AttentionGradRows;
 using kernels::AttentionRows;
+using kernels::AttentionSteps;
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -34,12 +35,19 @@ const kernels::RopeKernels<T>& Rope(const Env& env) {
   }
 }
 
-template <typename T>
-const kernels::AttentionKernels<T>& Attend(const Env& env) {
-  if constexpr (std::is_same_v<T, float>) {
-    return env.kernels.attention;
+template <typename T, typename KV>
+const AttentionSteps<T, KV>& Steps(const Env& env) {
+  const auto& kernels = env.kernels.attention;
+  if constexpr (std::is_same_v<KV, BF16>) {
+    return kernels.bf16;
+  } else if constexpr (std::is_same_v<KV, F16>) {
+    return kernels.f16;
+  } else if constexpr (std::is_same_v<KV, int8_t>) {
+    return kernels.int8;
+  } else if constexpr (std::is_same_v<T, float>) {
+    return kernels.plain;
   } else {
-    return kernels::reference::kAttention<T>;
+    return kernels::reference::kAttentionSteps<T>;
   }
 }
 
@@ -68,8 +76,8 @@ void RunRopeOf(const Env& env, const OpCall& call) {
   });
 }
 
-// The sizes of a call, and its work cut into units: query blocks of a key-value head. A unit's
-// keys are those of the unit before, or follow from the next head's.
+// The sizes of a call, and, where there are many tokens, its work cut into units: query blocks of a
+// key-value head.
 struct Layout {
   static constexpr int64_t kRows = 16;
 
@@ -93,102 +101,120 @@ struct Layout {
   float scale;
 };
 
-// The keys or values of one head in f32 (or f64), as they lie there or widened into a workspace.
-template <typename T>
-class HeadRows {
- public:
-  HeadRows(const Env& env, const Tensor& t, const Layout& layout)
-      : env_(env), t_(t), keys_(layout.keys()) {
-    if (IsHalf()) wide_ = Workspace(env.pool, static_cast<size_t>(keys_ * t.dim(3)) * sizeof(T));
+// Keys and values of one key-value head; the rest is the caller's.
+template <typename T, typename KV>
+AttentionRows<T, KV> RowsOf(const OpCall& call, const Layout& layout, int64_t batch,
+                            int64_t kv_head) {
+  const Tensor &k = call.in(1), &v = call.in(2);
+  AttentionRows<T, KV> rows;
+  rows.k = static_cast<const KV*>(k.raw()) + batch * k.stride(0) + kv_head * k.stride(2);
+  rows.k_stride = k.stride(1);
+  rows.v = static_cast<const KV*>(v.raw()) + batch * v.stride(0) + kv_head * v.stride(2);
+  rows.v_stride = v.stride(1);
+  if constexpr (std::is_same_v<KV, int8_t>) {
+    const auto scales = [&](const Tensor& of) {
+      return of.data<float>() + batch * of.stride(0) + kv_head * of.stride(2);
+    };
+    rows.k_scales = scales(call.in(3));
+    rows.v_scales = scales(call.in(4));
   }
-
-  void Select(int64_t batch, int64_t kv_head) {
-    const int64_t offset = batch * t_.stride(0) + kv_head * t_.stride(2);
-    if (!IsHalf()) {
-      data_ = t_.data<T>() + offset;
-      stride_ = t_.stride(1);
-    } else if constexpr (std::is_same_v<T, float>) {
-      const auto widen =
-          t_.dtype() == DType::kBF16 ? env_.kernels.gemm.widen_bf16 : env_.kernels.gemm.widen_f16;
-      float* out = wide_.template As<float>();
-      for (int64_t j = 0; j < keys_; ++j) {
-        widen(t_.data<uint16_t>() + offset + j * t_.stride(1), out + j * t_.dim(3), t_.dim(3));
-      }
-      data_ = out;
-      stride_ = t_.dim(3);
-    }
-  }
-
-  const T* data() const { return data_; }
-  int64_t stride() const { return stride_; }
-
- private:
-  bool IsHalf() const { return t_.dtype() == DType::kBF16 || t_.dtype() == DType::kF16; }
-
-  const Env& env_;
-  const Tensor& t_;
-  int64_t keys_;
-  Workspace wide_;
-  const T* data_ = nullptr;
-  int64_t stride_ = 0;
-};
-
-// The queries of one block of one key-value head. The rows of a kernel's call are the tokens of a
-// head, or, for a lone token, the heads of the group.
-template <typename T>
-void AttendBlock(const Env& env, const OpCall& call, const Layout& layout, AttentionRows<T> rows,
-                 int64_t batch, int64_t kv_head, int64_t block) {
-  const Tensor& q = call.in(0);
-  const bool lone = layout.tokens == 1;
-  const int64_t first = block * Layout::kRows;
-  rows.rows = lone ? layout.group : std::min(Layout::kRows, layout.tokens - first);
-  rows.q_stride = q.stride(lone ? 2 : 1);
-  rows.y_stride = lone ? layout.head_dim : layout.heads * layout.head_dim;
+  rows.scores_stride = CeilDiv(layout.keys(), 16) * 16;
+  rows.head_dim = layout.head_dim;
+  rows.scale = layout.scale;
   rows.stats_stride = 2;
+  return rows;
+}
+
+// The queries of one block of one key-value head: the rows of a kernel's call are the tokens of a
+// head.
+template <typename T, typename KV>
+void AttendBlock(const Env& env, const OpCall& call, const Layout& layout,
+                 AttentionRows<T, KV> rows, int64_t batch, int64_t kv_head, int64_t block) {
+  const Tensor& q = call.in(0);
+  const int64_t first = block * Layout::kRows;
+  rows.rows = std::min(Layout::kRows, layout.tokens - first);
+  rows.q_stride = q.stride(1);
+  rows.y_stride = layout.heads * layout.head_dim;
   rows.keys = layout.start + first + 1;
-  rows.row_keys = lone ? 0 : 1;
-  for (int64_t g = 0; g < (lone ? 1 : layout.group); ++g) {
+  rows.row_keys = 1;
+  for (int64_t g = 0; g < layout.group; ++g) {
     const int64_t head = kv_head * layout.group + g;
     rows.q = q.data<T>() + batch * q.stride(0) + first * q.stride(1) + head * q.stride(2);
     rows.y = call.out(0).data<T>() +
              ((batch * layout.tokens + first) * layout.heads + head) * layout.head_dim;
     rows.stats =
         call.out(1).data<T>() + ((batch * layout.heads + head) * layout.tokens + first) * 2;
-    Attend<T>(env).forward(rows);
+    Steps<T, KV>(env).Run(rows);
   }
 }
 
-template <typename T>
-void RunAttentionOf(const Env& env, const OpCall& call) {
-  const Layout layout(call);
+template <typename T, typename KV>
+void AttendMany(const Env& env, const OpCall& call, const Layout& layout) {
   const int64_t padded_keys = CeilDiv(layout.keys(), 16) * 16;
-  const int64_t rows = layout.tokens == 1 ? layout.group : Layout::kRows;
   const int64_t unit_work = layout.keys() * layout.head_dim * layout.group;
   const int64_t grain = std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, unit_work));
   const int64_t units = layout.batch * layout.kv_heads * layout.blocks;
   env.threads.ParallelFor(units, grain, [&](int64_t begin, int64_t end) {
-    const Workspace scores(env.pool, static_cast<size_t>(rows * padded_keys) * sizeof(T));
-    HeadRows<T> keys(env, call.in(1), layout);
-    HeadRows<T> values(env, call.in(2), layout);
+    const Workspace scores(env.pool, static_cast<size_t>(Layout::kRows * padded_keys) * sizeof(T));
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t kv_head = unit / layout.blocks % layout.kv_heads;
       const int64_t batch = unit / layout.blocks / layout.kv_heads;
-      if (unit == begin || unit % layout.blocks == 0) {
-        keys.Select(batch, kv_head);
-        values.Select(batch, kv_head);
-      }
-      AttentionRows<T> in;
-      in.k = keys.data();
-      in.k_stride = keys.stride();
-      in.v = values.data();
-      in.v_stride = values.stride();
-      in.scores = scores.template As<T>();
-      in.scores_stride = padded_keys;
-      in.head_dim = layout.head_dim;
-      in.scale = layout.scale;
-      AttendBlock(env, call, layout, in, batch, kv_head, layout.Block(unit % layout.blocks));
+      auto rows = RowsOf<T, KV>(call, layout, batch, kv_head);
+      rows.scores = scores.template As<T>();
+      AttendBlock(env, call, layout, rows, batch, kv_head, layout.Block(unit % layout.blocks));
     }
   });
+}
+
+// One token of each sequence: the rows of a kernel's call are the heads of a group, and each step
+// is shared out by itself, over blocks of keys, heads, and blocks of elements.
+template <typename T, typename KV>
+void AttendLone(const Env& env, const OpCall& call, const Layout& layout) {
+  constexpr int64_t kKeys = 256, kElements = 64;
+  constexpr int64_t kProducts = 1 << 16, kExponentials = 1 << 12;  // some microseconds
+  const int64_t keys = layout.keys(), group = layout.group;
+  const int64_t padded_keys = CeilDiv(keys, 16) * 16;
+  const Workspace scores(
+      env.pool, static_cast<size_t>(layout.batch * layout.heads * padded_keys) * sizeof(T));
+  const AttentionSteps<T, KV>& steps = Steps<T, KV>(env);
+  const auto rows_of = [&](int64_t unit) {
+    const Tensor& q = call.in(0);
+    const int64_t batch = unit / layout.kv_heads, kv_head = unit % layout.kv_heads;
+    auto rows = RowsOf<T, KV>(call, layout, batch, kv_head);
+    rows.q = q.data<T>() + batch * q.stride(0) + kv_head * group * q.stride(2);
+    rows.q_stride = q.stride(2);
+    rows.y = call.out(0).data<T>() + unit * group * layout.head_dim;
+    rows.y_stride = layout.head_dim;
+    rows.stats = call.out(1).data<T>() + unit * group * 2;
+    rows.scores = scores.template As<T>() + unit * group * padded_keys;
+    rows.rows = group;
+    rows.keys = keys;
+    return rows;
+  };
+  // Calls run(rows, first, last) on pieces of `size` of the `count` that each unit has.
+  const auto for_pieces = [&](int64_t count, int64_t size, int64_t grain, auto run) {
+    const int64_t pieces = CeilDiv(count, size);
+    const int64_t units = layout.batch * layout.kv_heads * pieces;
+    env.threads.ParallelFor(units, std::max<int64_t>(1, grain), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = i % pieces * size;
+        run(rows_of(i / pieces), first, std::min(count, first + size));
+      }
+    });
+  };
+  const int64_t head_keys = std::max<int64_t>(1, group * keys);
+  for_pieces(keys, kKeys, kProducts / (group * std::min(keys, kKeys) * layout.head_dim),
+             steps.score);
+  for_pieces(group, 1, kExponentials / keys, steps.weigh);
+  for_pieces(layout.head_dim, kElements,
+             kProducts / (head_keys * std::min(layout.head_dim, kElements)), steps.mix);
+}
+
+template <typename T, typename KV>
+void Attend(const Env& env, const OpCall& call) {
+  const Layout layout(call);
+  if (layout.tokens == 1) return AttendLone<T, KV>(env, call, layout);
+  AttendMany<T, KV>(env, call, layout);
 }
 
 // Everything that the gradient of one key-value head needs: rows of each tensor, with strides.
@@ -205,6 +231,13 @@ void Dot(const Env& env, const float* a, const float* b, float* out, int64_t k) 
 }
 void Dot(const Env&, const double* a, const double* b, double* out, int64_t k) {
   kernels::reference::DotRows<double>(a, k, b, k, nullptr, out, 1, 1, 1, k);
+}
+
+void AttendGrad(const Env& env, const AttentionGradRows<float>& rows) {
+  env.kernels.attention.grad(rows);
+}
+void AttendGrad(const Env&, const AttentionGradRows<double>& rows) {
+  kernels::reference::AttendGrad(rows);
 }
 
 // Workspaces of one thread.
@@ -245,16 +278,16 @@ void GradBlock(const Env& env, const Layout& layout, const GradHead<T>& head, in
   for (int64_t r = 0; r < rows; ++r) {
     Dot(env, at(dy, r).data, at(head.y, first + r).data, delta + r, head_dim);
   }
-  Attend<T>(env).grad({.scores = scores,
-                       .dp = dp,
-                       .stride = keys,
-                       .stats = head.stats + 2 * first,
-                       .stats_stride = 2,
-                       .delta = delta,
-                       .rows = rows,
-                       .columns = keys,
-                       .keys = first + 1,
-                       .scale = layout.scale});
+  AttendGrad(env, AttentionGradRows<T>{.scores = scores,
+                                       .dp = dp,
+                                       .stride = keys,
+                                       .stats = head.stats + 2 * first,
+                                       .stats_stride = 2,
+                                       .delta = delta,
+                                       .rows = rows,
+                                       .columns = keys,
+                                       .keys = first + 1,
+                                       .scale = layout.scale});
   const StridedMatrix<T> p = {scores, keys, 1};
   const StridedMatrix<T> ds = {dp, keys, 1};
   multiplier.Run(Transposed(p), dy, head.dv, head.dkv_stride, {keys, head_dim, rows}, true);
@@ -322,19 +355,62 @@ void RunRope(const Env& env, const OpCall& call) {
 
 bool SupportsAttention(const OpCall& call) {
   const DType dtype = call.out(0).dtype();
-  if (!IsWideFloat(dtype) || call.in(0).dtype() != dtype) return false;
-  for (int i = 0; i < 3; ++i) {
-    const Tensor& t = call.in(i);
-    const bool half = i > 0 && (t.dtype() == DType::kBF16 || t.dtype() == DType::kF16);
-    if (!HasContiguousLastAxis(t)) return false;
-    if (t.dtype() != dtype && !(half && dtype == DType::kF32)) return false;
+  const Tensor &k = call.in(1), &v = call.in(2);
+  if (!IsWideFloat(dtype) || call.in(0).dtype() != dtype || k.dtype() != v.dtype()) return false;
+  const bool narrow =
+      k.dtype() == DType::kBF16 || k.dtype() == DType::kF16 || k.dtype() == DType::kI8;
+  if (k.dtype() != dtype && !(narrow && dtype == DType::kF32)) return false;
+  for (size_t i = 0; i < 3; ++i) {
+    if (!HasContiguousLastAxis(call.in(i))) return false;
+  }
+  for (size_t i = 3; i < 5; ++i) {
+    if (call.has(i) != (k.dtype() == DType::kI8)) return false;
+    if (!call.has(i)) continue;
+    const Tensor& scales = call.in(i);
+    if (scales.dtype() != DType::kF32 || (scales.dim(1) > 1 && scales.stride(1) != 1)) return false;
   }
   return AreContiguous(call.outputs, {dtype, dtype});
 }
 
 void RunAttention(const Env& env, const OpCall& call) {
   if (call.out(0).elements() == 0) return;
-  WithFloat(call, [&](auto t) { RunAttentionOf<decltype(t)>(env, call); });
+  if (call.out(0).dtype() == DType::kF64) return Attend<double, double>(env, call);
+  switch (call.in(1).dtype()) {
+    case DType::kBF16:
+      return Attend<float, BF16>(env, call);
+    case DType::kF16:
+      return Attend<float, F16>(env, call);
+    case DType::kI8:
+      return Attend<float, int8_t>(env, call);
+    default:
+      return Attend<float, float>(env, call);
+  }
+}
+
+bool SupportsQuantizeHeads(const OpCall& call) {
+  return call.in(0).dtype() == DType::kF32 && call.out(0).dtype() == DType::kI8 &&
+         call.out(1).dtype() == DType::kF32 && HasContiguousLastAxis(call.in(0)) &&
+         HasContiguousLastAxis(call.out(0));
+}
+
+void RunQuantizeHeads(const Env& env, const OpCall& call) {
+  const Tensor &x = call.in(0), &codes = call.out(0), &scales = call.out(1);
+  const int64_t tokens = x.dim(1), heads = x.dim(2), head_dim = x.dim(3);
+  const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, heads * head_dim));
+  env.threads.ParallelFor(x.dim(0) * tokens, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t batch = row / tokens, token = row % tokens;
+      const auto at = [&](const Tensor& t) { return batch * t.stride(0) + token * t.stride(1); };
+      for (int64_t h = 0; h < heads; ++h) {
+        float scale = 0;
+        int32_t sum = 0;
+        env.kernels.ternary.quantize_rows(
+            x.data<float>() + at(x) + h * x.stride(2), head_dim, 1, head_dim,
+            codes.data<int8_t>() + at(codes) + h * codes.stride(2), head_dim, &scale, &sum);
+        scales.data<float>()[at(scales) + h * scales.stride(2)] = 1.0f / scale;
+      }
+    }
+  });
 }
 
 bool SupportsAttentionGrad(const OpCall& call) {

@@ -37,9 +37,32 @@ void SoftmaxRow(float* p, int64_t keys, float scale, float* stats) {
   stats[1] = Sum(sum);
 }
 
+template <typename KV>
+void Score(const AttentionRows<float, KV>& in, int64_t key_begin, int64_t key_end) noexcept {
+  DotRowsOf(in.q, in.q_stride, in.k + key_begin * in.k_stride, in.k_stride, nullptr,
+            in.scores + key_begin, in.scores_stride, in.rows, key_end - key_begin, in.head_dim);
+  if (in.k_scales == nullptr) return;
+  for (int64_t r = 0; r < in.rows; ++r) {
+    float* HWY_RESTRICT scores = in.scores + r * in.scores_stride;
+    for (int64_t j = key_begin; j < key_end; ++j) scores[j] *= in.k_scales[j];
+  }
+}
+
+template <typename KV>
+void Weigh(const AttentionRows<float, KV>& in, int64_t row_begin, int64_t row_end) noexcept {
+  for (int64_t r = row_begin; r < row_end; ++r) {
+    float* HWY_RESTRICT p = in.scores + r * in.scores_stride;
+    const int64_t keys = in.keys + r * in.row_keys;
+    SoftmaxRow(p, keys, in.scale, in.stats + r * in.stats_stride);
+    if (in.v_scales == nullptr) continue;
+    for (int64_t j = 0; j < keys; ++j) p[j] *= in.v_scales[j];
+  }
+}
+
 // y[kRows][d .. d + kVectors * kLanes) = the sum over keys of p v, in ascending order.
-template <int kRows, int kVectors>
-HWY_INLINE void SumValues(const AttentionRows<float>& in, int64_t row, int64_t keys, int64_t d) {
+template <int kRows, int kVectors, typename KV>
+HWY_INLINE void SumValues(const AttentionRows<float, KV>& in, int64_t row, int64_t keys,
+                          int64_t d) {
   const D tag;
   VF sum[kRows][kVectors];
 #pragma GCC unroll 16
@@ -48,11 +71,11 @@ HWY_INLINE void SumValues(const AttentionRows<float>& in, int64_t row, int64_t k
     for (int i = 0; i < kVectors; ++i) sum[r][i] = hn::Zero(tag);
   }
   const float* p = in.scores + row * in.scores_stride;
-  const float* v = in.v + d;
+  const KV* v = in.v + d;
   for (int64_t j = 0; j < keys; ++j) {
     VF value[kVectors];
 #pragma GCC unroll 16
-    for (int i = 0; i < kVectors; ++i) value[i] = hn::LoadU(tag, v + j * in.v_stride + i * kLanes);
+    for (int i = 0; i < kVectors; ++i) value[i] = LoadLanes(v + j * in.v_stride + i * kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const VF weight = hn::Set(tag, p[r * in.scores_stride + j]);
@@ -70,44 +93,45 @@ HWY_INLINE void SumValues(const AttentionRows<float>& in, int64_t row, int64_t k
 }
 
 // kRows rows of y: the sum over the keys that all of them see in registers, then each row's rest.
-template <int kRows>
-void MixRows(const AttentionRows<float>& in, int64_t row) {
+template <int kRows, typename KV>
+void MixRows(const AttentionRows<float, KV>& in, int64_t row, int64_t begin, int64_t end) {
   const int64_t common = in.keys + row * in.row_keys;
-  int64_t d = 0;
-  for (; d + 4 * kLanes <= in.head_dim; d += 4 * kLanes) SumValues<kRows, 4>(in, row, common, d);
-  for (; d + 2 * kLanes <= in.head_dim; d += 2 * kLanes) SumValues<kRows, 2>(in, row, common, d);
-  for (; d + kLanes <= in.head_dim; d += kLanes) SumValues<kRows, 1>(in, row, common, d);
+  int64_t d = begin;
+  for (; d + 4 * kLanes <= end; d += 4 * kLanes) SumValues<kRows, 4>(in, row, common, d);
+  for (; d + 2 * kLanes <= end; d += 2 * kLanes) SumValues<kRows, 2>(in, row, common, d);
+  for (; d + kLanes <= end; d += kLanes) SumValues<kRows, 1>(in, row, common, d);
   for (int r = 0; r < kRows; ++r) {
     const float* p = in.scores + (row + r) * in.scores_stride;
     float* y = in.y + (row + r) * in.y_stride;
-    for (int64_t t = d; t < in.head_dim; ++t) {
+    for (int64_t t = d; t < end; ++t) {
       y[t] = 0;
-      for (int64_t j = 0; j < common; ++j) y[t] += p[j] * in.v[j * in.v_stride + t];
+      for (int64_t j = 0; j < common; ++j) y[t] += p[j] * AsFloat(in.v[j * in.v_stride + t]);
     }
     for (int64_t j = common; j < common + r * in.row_keys; ++j) {
-      const float* v = in.v + j * in.v_stride;
-      for (int64_t t = 0; t < in.head_dim; ++t) y[t] += p[j] * v[t];
+      const KV* v = in.v + j * in.v_stride;
+      for (int64_t t = begin; t < end; ++t) y[t] += p[j] * AsFloat(v[t]);
     }
     const float sum = in.stats[(row + r) * in.stats_stride + 1];
-    for (int64_t t = 0; t < in.head_dim; ++t) y[t] /= sum;
+    for (int64_t t = begin; t < end; ++t) y[t] /= sum;
   }
 }
 
-void Attend(const AttentionRows<float>& in) noexcept {
-  const int64_t last_keys = in.keys + (in.rows - 1) * in.row_keys;
-  DotRows(in.q, in.q_stride, in.k, in.k_stride, nullptr, in.scores, in.scores_stride, in.rows,
-          last_keys, in.head_dim);
-  for (int64_t r = 0; r < in.rows; ++r) {
-    SoftmaxRow(in.scores + r * in.scores_stride, in.keys + r * in.row_keys, in.scale,
-               in.stats + r * in.stats_stride);
-  }
+template <typename KV>
+void Mix(const AttentionRows<float, KV>& in, int64_t begin, int64_t end) noexcept {
   int64_t r = 0;
-  for (; r + kTileRows <= in.rows; r += kTileRows) MixRows<kTileRows>(in, r);
-  for (; r < in.rows; ++r) MixRows<1>(in, r);
+  for (; r + kTileRows <= in.rows; r += kTileRows) MixRows<kTileRows>(in, r, begin, end);
+  for (; r < in.rows; ++r) MixRows<1>(in, r, begin, end);
 }
+
+template <typename KV>
+constexpr AttentionSteps<float, KV> kAttentionSteps = {Score<KV>, Weigh<KV>, Mix<KV>};
 
 void AttendGrad(const AttentionGradRows<float>& in) noexcept { reference::AttendGrad(in); }
 
-constexpr AttentionKernels<float> kAttention = {.forward = Attend, .grad = AttendGrad};
+constexpr AttentionKernels<float> kAttention = {.grad = AttendGrad,
+                                                .plain = kAttentionSteps<float>,
+                                                .bf16 = kAttentionSteps<BF16>,
+                                                .f16 = kAttentionSteps<F16>,
+                                                .int8 = kAttentionSteps<int8_t>};
 
 TERN_END_TARGET

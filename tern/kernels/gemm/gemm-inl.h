@@ -50,20 +50,35 @@ HWY_INLINE VF FoldColumn(const V16* row) {
   }
 }
 
-// kLanes numbers, and the first n < 16, of f32 or bf16 (as uint16_t) as floats.
+// A number of a narrow type as a float, exactly.
+HWY_INLINE float AsFloat(float x) { return x; }
+HWY_INLINE float AsFloat(BF16 x) { return ToF32(x); }
+HWY_INLINE float AsFloat(F16 x) { return ToF32(x); }
+HWY_INLINE float AsFloat(int8_t x) { return x; }
+
+// kLanes numbers, and the first n < 16, as floats.
 HWY_INLINE VF LoadLanes(const float* x) { return hn::LoadU(D(), x); }
-HWY_INLINE VF LoadLanes(const uint16_t* x) {
+HWY_INLINE VF LoadLanes(const BF16* x) {
   const hn::Rebind<uint16_t, DI> half;
-  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(DI(), hn::LoadU(half, x))));
+  const auto bits = hn::LoadU(half, &x->bits);
+  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(DI(), bits)));
 }
-HWY_INLINE V16 LoadFirst(const float* x, int64_t n) { return LoadN16(x, n); }
-HWY_INLINE V16 LoadFirst(const uint16_t* x, int64_t n) {
+HWY_INLINE VF LoadLanes(const F16* x) {
+  const hn::Rebind<hwy::float16_t, DI> half;
+  const auto bits = hn::LoadU(hn::RebindToUnsigned<decltype(half)>(), &x->bits);
+  return hn::PromoteTo(D(), hn::BitCast(half, bits));
+}
+HWY_INLINE VF LoadLanes(const int8_t* x) {
+  return hn::ConvertTo(D(), hn::PromoteTo(DI(), hn::LoadU(hn::Rebind<int8_t, DI>(), x)));
+}
+template <typename T>
+HWY_INLINE V16 LoadFirst(const T* x, int64_t n) {
   float wide[16];
-  for (int64_t i = 0; i < n; ++i) wide[i] = ToF32(BF16{x[i]});
+  for (int64_t i = 0; i < n; ++i) wide[i] = AsFloat(x[i]);
   return LoadN16(wide, n);
 }
 
-// What a tile reads: rows of a and 4 rows of b (f32, or bf16 as uint16_t), and their last k mod 16
+// What a tile reads: rows of a and 4 rows of b, of any type of LoadLanes(), and their last k mod 16
 // elements padded with +0.
 template <int kRows, typename B>
 struct TileInput {
@@ -88,8 +103,8 @@ HWY_INLINE void AccumulatePass(const TileInput<kRows, B>& in, int first_part,
     }
   }
   for (int64_t t = first_part * kLanes; t < in.k; t += 16) {
-    if constexpr (sizeof(B) == 2) {
-      if (t % 32 < 16) {
+    if constexpr (sizeof(B) < sizeof(float)) {
+      if (t % (64 / sizeof(B)) < 16) {
         for (const B* b : in.b) __builtin_prefetch(b + t + in.ahead);
       }
     }
@@ -200,8 +215,9 @@ HWY_INLINE void DotStrip(const float* a, int64_t a_stride, const B* b, int64_t b
   }
 }
 
-void DotRows(const float* a, int64_t a_stride, const float* b, int64_t b_stride, const float* bias,
-             float* out, int64_t out_stride, int64_t m, int64_t n, int64_t k) noexcept {
+template <typename B>
+void DotRowsOf(const float* a, int64_t a_stride, const B* b, int64_t b_stride, const float* bias,
+               float* out, int64_t out_stride, int64_t m, int64_t n, int64_t k) noexcept {
   int64_t i = 0;
   for (; i + kTileRows <= m; i += kTileRows) {
     DotStrip<kTileRows>(a + i * a_stride, a_stride, b, b_stride, bias, out + i * out_stride,
@@ -215,7 +231,7 @@ void DotRows(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
 
 void DotBF16(const float* a, const uint16_t* b, int64_t b_stride, const float* bias, float* out,
              int64_t n, int64_t k) noexcept {
-  DotStrip<1>(a, k, b, b_stride, bias, out, n, n, k);
+  DotStrip<1>(a, k, reinterpret_cast<const BF16*>(b), b_stride, bias, out, n, n, k);
 }
 
 // The loops over t become the target's integer dot products; the sums of a make up for the 128.
@@ -272,7 +288,7 @@ void WidenF16(const uint16_t* HWY_RESTRICT x, float* HWY_RESTRICT out, int64_t n
 }
 
 constexpr GemmKernels kGemm = {
-    .dot_rows = DotRows,
+    .dot_rows = DotRowsOf<float>,
     .dot_bf16 = DotBF16,
     .dot_codes = DotCodes,
     .product = Product,
