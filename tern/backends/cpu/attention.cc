@@ -191,14 +191,17 @@ void AttendLone(const Env& env, const OpCall& call, const Layout& layout) {
     rows.keys = keys;
     return rows;
   };
-  // Calls run(rows, first, last) on pieces of `size` of the `count` that each unit has.
+  // Calls run(rows, first, last) on the `count` that each key-value head has, cut at multiples of
+  // `size`.
   const auto for_pieces = [&](int64_t count, int64_t size, int64_t grain, auto run) {
     const int64_t pieces = CeilDiv(count, size);
     const int64_t units = layout.batch * layout.kv_heads * pieces;
     env.threads.ParallelFor(units, std::max<int64_t>(1, grain), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t first = i % pieces * size;
-        run(rows_of(i / pieces), first, std::min(count, first + size));
+      while (begin < end) {
+        const int64_t unit = begin / pieces, first = unit * pieces;
+        const int64_t stop = std::min(end, first + pieces);
+        run(rows_of(unit), (begin - first) * size, std::min(count, (stop - first) * size));
+        begin = stop;
       }
     });
   };

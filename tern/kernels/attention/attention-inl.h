@@ -59,6 +59,9 @@ void Weigh(const AttentionRows<float, KV>& in, int64_t row_begin, int64_t row_en
   }
 }
 
+// Values are fetched this many keys before they are needed: a stride between them defeats the CPU.
+constexpr int64_t kKeysAhead = 16;
+
 // y[kRows][d .. d + kVectors * kLanes) = the sum over keys of p v, in ascending order.
 template <int kRows, int kVectors, typename KV>
 HWY_INLINE void SumValues(const AttentionRows<float, KV>& in, int64_t row, int64_t keys,
@@ -73,6 +76,7 @@ HWY_INLINE void SumValues(const AttentionRows<float, KV>& in, int64_t row, int64
   const float* p = in.scores + row * in.scores_stride;
   const KV* v = in.v + d;
   for (int64_t j = 0; j < keys; ++j) {
+    __builtin_prefetch(v + (j + kKeysAhead) * in.v_stride);
     VF value[kVectors];
 #pragma GCC unroll 16
     for (int i = 0; i < kVectors; ++i) value[i] = LoadLanes(v + j * in.v_stride + i * kLanes);

@@ -85,7 +85,7 @@ struct TileInput {
   const float* a[kRows];
   const B* b[kTileColumns];
   int64_t k = 0;
-  int64_t ahead = 0;  // elements to the same place of the next tile's b
+  int64_t ahead = 0;  // elements to what is fetched meanwhile: the same place of a later tile's b
 };
 
 // Adds the products of the parts first_part ... + kPassParts - 1 of k elements, a multiple of 16.
@@ -205,7 +205,10 @@ HWY_INLINE void DotStrip(const float* a, int64_t a_stride, const B* b, int64_t b
                          const float* bias, float* out, int64_t out_stride, int64_t n, int64_t k) {
   TileInput<kRows, B> in;
   in.k = k;
-  in.ahead = kTileColumns * b_stride;
+  // The next tile, or, of short rows, one that is far enough for memory to answer.
+  constexpr int64_t kFetchedElements = 2048 / sizeof(B);
+  const int64_t tile = kTileColumns * std::max<int64_t>(1, b_stride);
+  in.ahead = tile * (1 + kFetchedElements / tile);
   for (int r = 0; r < kRows; ++r) in.a[r] = a + r * a_stride;
   for (int64_t j = 0; j < n; j += kTileColumns) {
     // Past the last column its row is read again and the result dropped.
