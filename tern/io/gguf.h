@@ -94,6 +94,7 @@ class GgufMetadata {
   std::optional<std::string_view> FindString(std::string_view key) const;
   std::optional<std::vector<std::string_view>> FindStrings(std::string_view key) const;
   std::optional<std::vector<int64_t>> FindInts(std::string_view key) const;
+  std::optional<std::vector<double>> FindFloats(std::string_view key) const;
 
   const std::map<std::string_view, GgufValue>& values() const { return values_; }
   const std::string& place() const { return place_; }

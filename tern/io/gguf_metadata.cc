@@ -171,4 +171,17 @@ std::optional<std::vector<int64_t>> GgufMetadata::FindInts(std::string_view key)
   return numbers;
 }
 
+std::optional<std::vector<double>> GgufMetadata::FindFloats(std::string_view key) const {
+  const GgufValue* value = Find(key, true);
+  if (value == nullptr) return std::nullopt;
+  if (value->type != GgufValueType::kF32) WrongType(key, *value, "an array of f32");
+  std::vector<double> numbers;
+  numbers.reserve(value->count);
+  for (uint64_t i = 0; i < value->count; ++i) {
+    const auto number = Load<float>(value->bytes.data() + i * sizeof(float));
+    numbers.push_back(static_cast<double>(number));
+  }
+  return numbers;
+}
+
 }  // namespace tern

@@ -38,6 +38,7 @@ TEST(Gguf, ReadsEveryMetadataType) {
   builder.F32("f32", 1e-5f).Bool("bool", true).String("string", "a\nb");
   builder.Raw("u64", 10, Bytes<uint64_t>(~uint64_t{0})).Raw("i64", 11, Bytes(int64_t{-5}));
   builder.Raw("f64", 12, Bytes(0.25)).Strings("strings", {"x", "", "zz"}).I32s("ints", {1, -2});
+  builder.Raw("floats", 9, Bytes<uint32_t>(6) + Bytes<uint64_t>(2) + Bytes(-0.5f) + Bytes(3.0f));
   builder.Raw("nested", 9,
               Bytes<uint32_t>(9) + Bytes<uint64_t>(2) + Bytes<uint32_t>(0) + Bytes<uint64_t>(3) +
                   "abc" + Bytes<uint32_t>(8) + Bytes<uint64_t>(1) + GgufString("q"));
@@ -58,6 +59,8 @@ TEST(Gguf, ReadsEveryMetadataType) {
   EXPECT_EQ(metadata.GetString("string"), "a\nb");
   EXPECT_EQ(metadata.FindStrings("strings"), (std::vector<std::string_view>{"x", "", "zz"}));
   EXPECT_EQ(metadata.FindInts("ints"), (std::vector<int64_t>{1, -2}));
+  EXPECT_EQ(metadata.FindFloats("floats"), (std::vector<double>{-0.5, 3}));
+  EXPECT_EQ(metadata.FindFloats("none"), std::nullopt);
   EXPECT_EQ(GgufTypeText(metadata.values().at("nested")), "array[2]");
   EXPECT_EQ(metadata.FindInt("none", 0, 1), std::nullopt);
 
@@ -69,6 +72,7 @@ TEST(Gguf, ReadsEveryMetadataType) {
   ExpectError([&] { metadata.GetString("u8"); }, Kind::kInvalidFile, {"a string is needed"});
   ExpectError([&] { metadata.FindStrings("ints"); }, Kind::kInvalidFile, {"array of strings"});
   ExpectError([&] { metadata.FindInts("string"); }, Kind::kInvalidFile, {"an array is needed"});
+  ExpectError([&] { metadata.FindFloats("ints"); }, Kind::kInvalidFile, {"an array of f32"});
   ExpectError([&] { metadata.GetFloat("u8", 0, 1); }, Kind::kInvalidFile, {"a float is needed"});
   ExpectError([&] { metadata.GetFloat("f64", 0, 0.1); }, Kind::kInvalidFile, {"must be from"});
   ExpectError([&] { metadata.FindBool("u8"); }, Kind::kInvalidFile, {"a bool is needed"});

@@ -62,6 +62,13 @@ void GgufHeader::AddI32s(std::string_view key, std::span<const int32_t> values) 
   for (const int32_t value : values) Put(value, &metadata_);
 }
 
+void GgufHeader::AddF32s(std::string_view key, std::span<const float> values) {
+  AddKey(key, GgufValueType::kArray);
+  Put(static_cast<uint32_t>(GgufValueType::kF32), &metadata_);
+  Put<uint64_t>(values.size(), &metadata_);
+  for (const float value : values) Put(value, &metadata_);
+}
+
 void GgufHeader::AddTensor(std::string_view name, std::span<const int64_t> shape,
                            const GgmlType& type) {
   TERN_CHECK(!shape.empty());

@@ -24,6 +24,7 @@ class GgufHeader {
   void AddBool(std::string_view key, bool value);
   void AddStrings(std::string_view key, std::span<const std::string> values);
   void AddI32s(std::string_view key, std::span<const int32_t> values);
+  void AddF32s(std::string_view key, std::span<const float> values);
 
   // shape in the order of a matrix [rows, k]. Error(kInvalidArgument) that names the tensor where
   // blocks do not divide a row.

@@ -18,29 +18,37 @@ std::optional<Tokenizer> ReadGgufTokenizer(const GgufMetadata& metadata) {
   }
   const std::optional<std::string_view> model = metadata.FindString("tokenizer.ggml.model");
   if (!model || *model == "none" || *model == "no_vocab") return std::nullopt;
-  if (*model != "gpt2") {
-    Fail(ErrorKind::kUnsupported,
-         "{}: the tokenizer {} is not supported; \"gpt2\" (byte-level BPE) is", metadata.place(),
-         Quoted(*model));
-  }
-  const auto require = [&](const char* key) {
-    auto strings = metadata.FindStrings(key);
-    if (!strings) {
+  const auto require = [&](std::string_view key, auto found) {
+    if (!found) {
       Fail(ErrorKind::kInvalidFile, "{}: metadata \"{}\" is missing", metadata.place(), key);
     }
-    return std::move(*strings);
+    return std::move(*found);
+  };
+  const auto strings = [&](std::string_view key) {
+    return require(key, metadata.FindStrings(key));
+  };
+  const auto id = [&](std::string_view key) -> std::optional<int32_t> {
+    const auto found = metadata.FindInt(key, -1, INT32_MAX);
+    if (!found || *found < 0) return std::nullopt;
+    return static_cast<int32_t>(*found);
   };
   GgufVocabulary vocabulary;
   vocabulary.place = metadata.place();
-  vocabulary.tokens = require("tokenizer.ggml.tokens");
-  vocabulary.merges = require("tokenizer.ggml.merges");
+  vocabulary.model = *model;
+  vocabulary.tokens = strings("tokenizer.ggml.tokens");
+  if (*model == "gpt2") vocabulary.merges = strings("tokenizer.ggml.merges");
+  if (*model == "llama") {
+    constexpr std::string_view kScores = "tokenizer.ggml.scores";
+    vocabulary.scores = require(kScores, metadata.FindFloats(kScores));
+  }
   if (auto types = metadata.FindInts("tokenizer.ggml.token_type")) vocabulary.types = *types;
   const auto pre = metadata.FindString("tokenizer.ggml.pre");
   vocabulary.pre_tokenizer = pre.value_or(kUnnamedPreTokenizer);
+  vocabulary.add_space_prefix = metadata.FindBool("tokenizer.ggml.add_space_prefix").value_or(true);
   vocabulary.add_bos = metadata.FindBool("tokenizer.ggml.add_bos_token");
-  if (const auto bos = metadata.FindInt("tokenizer.ggml.bos_token_id", -1, INT32_MAX)) {
-    if (*bos >= 0) vocabulary.bos = static_cast<int32_t>(*bos);
-  }
+  vocabulary.add_eos = metadata.FindBool("tokenizer.ggml.add_eos_token").value_or(false);
+  vocabulary.bos = id("tokenizer.ggml.bos_token_id");
+  vocabulary.eos = id("tokenizer.ggml.eos_token_id");
   return Tokenizer(ReadGgufVocabulary(vocabulary));
 }
 

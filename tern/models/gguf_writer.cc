@@ -124,33 +124,19 @@ class Saver {
   void AddTokenizer(const Tokenizer& tokenizer) {
     const std::string json = tokenizer.ToJson();
     const TokenizerSpec spec = ReadTokenizerJson(json, "tokenizer.json");
-    std::vector<std::string> tokens, merges;
-    std::vector<int32_t> types(static_cast<size_t>(config_.vocab_size));
-    for (int64_t id = 0; id < config_.vocab_size; ++id) {
-      tokens.push_back(fmt::format("[PAD{}]", id));
-      types[static_cast<size_t>(id)] = static_cast<int32_t>(GgufTokenType::kUnused);
+    const GgufVocabularyMetadata vocabulary = WriteGgufVocabulary(spec, config_.vocab_size);
+    header_.AddString("tokenizer.ggml.model", vocabulary.model);
+    if (!vocabulary.tokens.empty()) {
+      header_.AddStrings("tokenizer.ggml.tokens", vocabulary.tokens);
+      header_.AddI32s("tokenizer.ggml.token_type", vocabulary.types);
     }
-    const auto set = [&](int32_t id, const std::string& text, GgufTokenType type) {
-      tokens[static_cast<size_t>(id)] = text;
-      types[static_cast<size_t>(id)] = static_cast<int32_t>(type);
-    };
-    for (const VocabEntry& entry : spec.vocab) {
-      set(entry.id, entry.spelling, GgufTokenType::kNormal);
+    if (vocabulary.model == "gpt2") {
+      header_.AddString("tokenizer.ggml.pre", vocabulary.pre_tokenizer);
+      header_.AddStrings("tokenizer.ggml.merges", vocabulary.merges);
+    } else if (vocabulary.model == "llama") {
+      header_.AddF32s("tokenizer.ggml.scores", vocabulary.scores);
+      header_.AddBool("tokenizer.ggml.add_space_prefix", vocabulary.add_space_prefix);
     }
-    for (const AddedToken& token : spec.added_tokens) {
-      set(token.id, token.content,
-          token.special ? GgufTokenType::kControl : GgufTokenType::kUserDefined);
-    }
-    for (const Merge& merge : spec.merges) {
-      merges.push_back(fmt::format("{} {}", tokens[static_cast<size_t>(merge.left)],
-                                   tokens[static_cast<size_t>(merge.right)]));
-    }
-    header_.AddString("tokenizer.ggml.model", "gpt2");
-    header_.AddString("tokenizer.ggml.pre",
-                      GgufPreTokenizerName(spec.pre_tokenizer).value_or("default"));
-    header_.AddStrings("tokenizer.ggml.tokens", tokens);
-    header_.AddI32s("tokenizer.ggml.token_type", types);
-    header_.AddStrings("tokenizer.ggml.merges", merges);
     header_.AddBool("tokenizer.ggml.add_bos_token", StartsWithBos(spec.post_processor.single));
     header_.AddString("tokenizer.huggingface.json", json);
   }

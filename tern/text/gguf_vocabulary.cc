@@ -4,10 +4,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
+#include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "tern/base/error.h"
+#include "tern/text/byte_level.h"
 #include "tern/text/pair_map.h"
 #include "tern/text/utf8.h"
 
@@ -24,18 +29,53 @@ constexpr std::string_view kQwen2 =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
+// Longer tokens are not taken apart: the time for that grows with the square.
+constexpr size_t kMaxMergedBytes = 512;
+
+constexpr std::string_view kSpace = "\u2581";
+
+PreTokenizerSpec SplitBy(std::string_view pattern) {
+  PreTokenizerSpec spec;
+  spec.steps.emplace_back(SplitSpec{.pattern = std::string(pattern)});
+  spec.steps.emplace_back(ByteLevelSpec{});
+  return spec;
+}
+
+PreTokenizerSpec Llama3() { return SplitBy(kLlama3); }
+PreTokenizerSpec Qwen2() { return SplitBy(kQwen2); }
+
+PreTokenizerSpec Gpt2() {
+  PreTokenizerSpec spec;
+  spec.steps.emplace_back(ByteLevelSpec{.use_regex = true});
+  return spec;
+}
+
+// Digits in threes, behind the byte level.
+PreTokenizerSpec Falcon() {
+  using Pattern = SplitSpec::Pattern;
+  PreTokenizerSpec spec;
+  spec.steps.emplace_back(SplitSpec{Pattern::kPunctuation, "", SplitBehavior::kContiguous, false});
+  spec.steps.emplace_back(ByteLevelSpec{.use_regex = true});
+  spec.steps.emplace_back(SplitSpec{Pattern::kDigits, "", SplitBehavior::kContiguous, false});
+  spec.steps.emplace_back(SplitSpec{.pattern = "[0-9][0-9][0-9]"});
+  return spec;
+}
+
 struct PreTokenizer {
   std::string_view name;
-  std::string_view pattern;  // empty: GPT-2's, which the byte level brings along
+  PreTokenizerSpec (*make)();
   bool ignore_merges;
   bool add_bos;  // where the file does not say
+  bool nfc;
 };
 
-// The names that llama.cpp reads, with what it does for them. The first of a pattern is written.
+// The names that llama.cpp reads, with what these models' own tokenizers do. The first of those
+// that cut alike is written.
 constexpr PreTokenizer kPreTokenizers[] = {
-    {"llama-bpe", kLlama3, true, true}, {"llama3", kLlama3, true, true},
-    {"llama-v3", kLlama3, true, true},  {"falcon3", kLlama3, true, true},
-    {"qwen2", kQwen2, false, false},    {"gpt-2", "", false, false},
+    {"llama-bpe", Llama3, true, true, false}, {"llama3", Llama3, true, true, false},
+    {"llama-v3", Llama3, true, true, false},  {"falcon3", Llama3, true, true, false},
+    {"qwen2", Qwen2, false, false, true},     {"gpt-2", Gpt2, false, false, false},
+    {"falcon", Falcon, false, false, false},
 };
 
 const PreTokenizer& FindPreTokenizer(const GgufVocabulary& vocabulary) {
@@ -71,15 +111,19 @@ void ReadTokens(const GgufVocabulary& vocabulary, TokenizerSpec* spec, Ids* ids)
       Fail(ErrorKind::kInvalidFile, "{}: tokenizer.ggml.tokens: token {} is {}", vocabulary.place,
            i, token.empty() ? "empty" : "there twice");
     }
-    if (type == GgufTokenType::kControl || type == GgufTokenType::kUserDefined) {
+    const bool unknown = type == GgufTokenType::kUnknown;
+    if (type == GgufTokenType::kControl || type == GgufTokenType::kUserDefined || unknown) {
       AddedToken added;
       added.id = id;
       added.content = token;
-      added.special = type == GgufTokenType::kControl;
+      added.special = type != GgufTokenType::kUserDefined;
       spec->added_tokens.push_back(std::move(added));
-    } else {
-      spec->vocab.push_back({std::string(token), id});
     }
+    if (type == GgufTokenType::kControl) continue;
+    // SentencePiece's merges may make these too.
+    if (type == GgufTokenType::kUserDefined && vocabulary.model != "llama") continue;
+    spec->vocab.push_back({std::string(token), id});
+    if (unknown && spec->unk_token.empty()) spec->unk_token = token;
   }
 }
 
@@ -107,16 +151,170 @@ void ReadMerges(const GgufVocabulary& vocabulary, const Ids& ids, TokenizerSpec*
   }
 }
 
-void AddBos(const GgufVocabulary& vocabulary, TokenizerSpec* spec) {
-  const auto id = static_cast<size_t>(vocabulary.bos.value_or(-1));
+// What SentencePiece merges: the best-scored token first, from whichever two tokens make it. Of one
+// token's ways, that with the longest left half goes first, as in files of Hugging Face.
+void MakeMerges(const GgufVocabulary& vocabulary, TokenizerSpec* spec) {
+  Ids mergeable;
+  for (const VocabEntry& entry : spec->vocab) {
+    const GgufTokenType type = TypeOf(vocabulary, static_cast<size_t>(entry.id));
+    if (type != GgufTokenType::kNormal && type != GgufTokenType::kUserDefined) continue;
+    if (entry.spelling.size() > kMaxMergedBytes) {
+      Fail(ErrorKind::kInvalidFile, "{}: tokenizer.ggml.tokens: token {} has {} bytes; at most {}",
+           vocabulary.place, entry.id, entry.spelling.size(), kMaxMergedBytes);
+    }
+    mergeable.emplace(entry.spelling, entry.id);
+  }
+  struct Candidate {
+    Merge merge;
+    uint32_t left_bytes;
+  };
+  std::vector<Candidate> candidates;
+  for (const VocabEntry& entry : spec->vocab) {
+    const std::string_view token = entry.spelling;
+    if (mergeable.count(token) == 0) continue;
+    for (size_t cut = FirstUtf8(token).size_bytes; cut < token.size();
+         cut += FirstUtf8(token.substr(cut)).size_bytes) {
+      const auto left = mergeable.find(token.substr(0, cut));
+      if (left == mergeable.end()) continue;
+      const auto right = mergeable.find(token.substr(cut));
+      if (right == mergeable.end()) continue;
+      candidates.push_back({{left->second, right->second, entry.id}, static_cast<uint32_t>(cut)});
+    }
+  }
+  const auto score = [&](const Candidate& candidate) {
+    return vocabulary.scores[static_cast<size_t>(candidate.merge.result)];
+  };
+  std::sort(candidates.begin(), candidates.end(), [&](const Candidate& a, const Candidate& b) {
+    return std::tuple(-score(a), a.merge.result, b.left_bytes) <
+           std::tuple(-score(b), b.merge.result, a.left_bytes);
+  });
+  spec->merges.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) spec->merges.push_back(candidate.merge);
+}
+
+void CheckScores(const GgufVocabulary& vocabulary) {
+  const bool finite = std::all_of(vocabulary.scores.begin(), vocabulary.scores.end(),
+                                  [](double score) { return std::isfinite(score); });
+  if (vocabulary.scores.size() == vocabulary.tokens.size() && finite) return;
+  Fail(ErrorKind::kInvalidFile,
+       "{}: tokenizer.ggml.scores: {} scores for {} tokens; as many are needed, all finite",
+       vocabulary.place, vocabulary.scores.size(), vocabulary.tokens.size());
+}
+
+DecoderStep Decodes(DecoderStep::Kind kind) {
+  DecoderStep step;
+  step.kind = kind;
+  return step;
+}
+
+// As in the tokenizer.json of such models.
+void AddSentencePieceSteps(bool space_prefix, TokenizerSpec* spec) {
+  const std::string space(kSpace);
+  if (space_prefix) {
+    spec->normalizer.push_back(
+        {.kind = NormalizerStep::Kind::kPrepend, .pattern = "", .content = space});
+  }
+  spec->normalizer.push_back(
+      {.kind = NormalizerStep::Kind::kReplaceString, .pattern = " ", .content = space});
+  DecoderStep replace = Decodes(DecoderStep::Kind::kReplace);
+  replace.pattern = space;
+  replace.content = " ";
+  spec->decoder = {replace, Decodes(DecoderStep::Kind::kByteFallback),
+                   Decodes(DecoderStep::Kind::kFuse)};
+  if (!space_prefix) return;
+  DecoderStep strip = Decodes(DecoderStep::Kind::kStrip);
+  strip.content = " ";
+  strip.start = 1;
+  spec->decoder.push_back(strip);
+}
+
+void ReadSentencePiece(const GgufVocabulary& vocabulary, TokenizerSpec* spec) {
+  CheckScores(vocabulary);
+  spec->fuse_unk = true;
+  spec->byte_fallback = true;
+  AddSentencePieceSteps(vocabulary.add_space_prefix, spec);
+  Ids ids;
+  ReadTokens(vocabulary, spec, &ids);
+  MakeMerges(vocabulary, spec);
+}
+
+void ReadByteLevel(const GgufVocabulary& vocabulary, const PreTokenizer& pre, TokenizerSpec* spec) {
+  spec->ignore_merges = pre.ignore_merges;
+  spec->pre_tokenizer = pre.make();
+  spec->decoder.emplace_back();
+  if (pre.nfc) spec->normalizer.emplace_back();  // NFC
+  Ids ids;
+  ReadTokens(vocabulary, spec, &ids);
+  ReadMerges(vocabulary, ids, spec);
+}
+
+TemplatePart SpecialPart(const GgufVocabulary& vocabulary, std::optional<int32_t> special,
+                         std::string_view which) {
+  const auto id = static_cast<size_t>(special.value_or(-1));
   if (id >= vocabulary.tokens.size() || TypeOf(vocabulary, id) == GgufTokenType::kUnused) {
     Fail(ErrorKind::kInvalidFile,
-         "{}: tokenizer.ggml.bos_token_id names no token, but texts begin with it",
-         vocabulary.place);
+         "{}: tokenizer.ggml.{}_token_id names no token, but every text gets it", vocabulary.place,
+         which);
   }
   const std::string text(vocabulary.tokens[id]);
-  spec->post_processor.single = {
-      {.name = text, .ids = {static_cast<int32_t>(id)}, .tokens = {text}}, {}};
+  return {.name = text, .ids = {static_cast<int32_t>(id)}, .tokens = {text}};
+}
+
+void AddTemplate(const GgufVocabulary& vocabulary, bool add_bos, TokenizerSpec* spec) {
+  std::vector<TemplatePart>& parts = spec->post_processor.single;
+  if (add_bos) parts.push_back(SpecialPart(vocabulary, vocabulary.bos, "bos"));
+  if (add_bos || vocabulary.add_eos) parts.emplace_back();
+  if (vocabulary.add_eos) parts.push_back(SpecialPart(vocabulary, vocabulary.eos, "eos"));
+}
+
+// SentencePiece's BPE as ReadGgufVocabulary makes it, but for a pre-tokenizer that finds nothing.
+bool IsSentencePiece(const TokenizerSpec& spec, bool space_prefix) {
+  TokenizerSpec wanted;
+  AddSentencePieceSteps(space_prefix, &wanted);
+  if (spec.model != TokenizerModel::kBpe || !spec.byte_fallback || spec.ignore_merges ||
+      spec.normalizer != wanted.normalizer) {
+    return false;
+  }
+  PreTokenizerSpec at_spaces;  // of which none is left
+  at_spaces.steps.emplace_back(
+      SplitSpec{SplitSpec::Pattern::kString, " ", SplitBehavior::kMergedWithPrevious, false});
+  return spec.pre_tokenizer.steps.empty() || spec.pre_tokenizer == at_spaces;
+}
+
+// A token's score falls with the rank of the first merge that makes it.
+std::vector<float> Scores(const TokenizerSpec& spec, size_t tokens) {
+  const auto lowest = -static_cast<float>(spec.merges.size());
+  std::vector<float> scores(tokens, lowest);
+  for (size_t rank = spec.merges.size(); rank > 0; --rank) {
+    scores[static_cast<size_t>(spec.merges[rank - 1].result)] = -static_cast<float>(rank - 1);
+  }
+  return scores;
+}
+
+void WriteTokens(const TokenizerSpec& spec, int64_t vocab_size, GgufVocabularyMetadata* out) {
+  for (int64_t id = 0; id < vocab_size; ++id) out->tokens.push_back(fmt::format("[PAD{}]", id));
+  out->types.assign(out->tokens.size(), static_cast<int32_t>(GgufTokenType::kUnused));
+  const auto set = [&](int32_t id, const std::string& text, GgufTokenType type) {
+    out->tokens.at(static_cast<size_t>(id)) = text;
+    out->types.at(static_cast<size_t>(id)) = static_cast<int32_t>(type);
+  };
+  std::unordered_set<std::string> bytes;
+  for (int byte = 0; byte < 256 && spec.byte_fallback; ++byte) {
+    bytes.insert(ByteTokenSpelling(static_cast<unsigned char>(byte)));
+  }
+  for (const VocabEntry& entry : spec.vocab) {
+    const bool byte = bytes.count(entry.spelling) != 0;
+    set(entry.id, entry.spelling, byte ? GgufTokenType::kByte : GgufTokenType::kNormal);
+  }
+  for (const AddedToken& token : spec.added_tokens) {
+    set(token.id, token.content,
+        token.special ? GgufTokenType::kControl : GgufTokenType::kUserDefined);
+  }
+  for (const VocabEntry& entry : spec.vocab) {
+    if (!spec.unk_token.empty() && entry.spelling == spec.unk_token) {
+      set(entry.id, entry.spelling, GgufTokenType::kUnknown);
+    }
+  }
 }
 
 }  // namespace
@@ -127,37 +325,55 @@ TokenizerSpec ReadGgufVocabulary(const GgufVocabulary& vocabulary) {
     Fail(ErrorKind::kInvalidFile, "{}: {} tokens with {} types; at most {}, and as many",
          vocabulary.place, vocabulary.tokens.size(), vocabulary.types.size(), kMaxVocabSize);
   }
-  const PreTokenizer& pre = FindPreTokenizer(vocabulary);
   TokenizerSpec spec;
   spec.name = vocabulary.place;
-  spec.ignore_merges = pre.ignore_merges;
-  if (!pre.pattern.empty()) {
-    spec.pre_tokenizer.steps.emplace_back(SplitSpec{.pattern = std::string(pre.pattern)});
+  bool add_bos = true;
+  if (vocabulary.model == "llama") {
+    ReadSentencePiece(vocabulary, &spec);
+    add_bos = vocabulary.add_bos.value_or(vocabulary.bos.has_value());
+  } else if (vocabulary.model == "gpt2") {
+    const PreTokenizer& pre = FindPreTokenizer(vocabulary);
+    ReadByteLevel(vocabulary, pre, &spec);
+    add_bos = vocabulary.add_bos.value_or(pre.add_bos && vocabulary.bos);
+  } else {
+    Fail(ErrorKind::kUnsupported,
+         "{}: tokenizer.ggml.model \"{}\" is not supported; known are: gpt2 (byte-level BPE), "
+         "llama (SentencePiece's BPE)",
+         vocabulary.place, OneLine(vocabulary.model));
   }
-  spec.pre_tokenizer.steps.emplace_back(ByteLevelSpec{.use_regex = pre.pattern.empty()});
-  spec.decoder.emplace_back();
-  Ids ids;
-  ReadTokens(vocabulary, &spec, &ids);
-  ReadMerges(vocabulary, ids, &spec);
-  if (vocabulary.add_bos.value_or(pre.add_bos && vocabulary.bos)) AddBos(vocabulary, &spec);
+  AddTemplate(vocabulary, add_bos, &spec);
   return spec;
 }
 
-std::optional<std::string_view> GgufPreTokenizerName(const PreTokenizerSpec& spec) {
-  if (spec.steps.empty() || spec.steps.size() > 2) return std::nullopt;
-  const auto* byte_level = std::get_if<ByteLevelSpec>(&spec.steps.back());
-  if (!byte_level || byte_level->add_prefix_space) return std::nullopt;
-  std::string_view pattern;
-  if (spec.steps.size() == 2) {
-    const auto* split = std::get_if<SplitSpec>(&spec.steps[0]);
-    if (!split || split->pattern_kind != SplitSpec::Pattern::kRegex || split->pattern.empty() ||
-        split->behavior != SplitBehavior::kIsolated) {
-      return std::nullopt;
+GgufVocabularyMetadata WriteGgufVocabulary(const TokenizerSpec& spec, int64_t vocab_size) {
+  GgufVocabularyMetadata out;
+  const bool with_space = IsSentencePiece(spec, true);
+  if (with_space || IsSentencePiece(spec, false)) {
+    out.model = "llama";
+    out.add_space_prefix = with_space;
+    WriteTokens(spec, vocab_size, &out);
+    out.scores = Scores(spec, out.tokens.size());
+  } else if (spec.pre_tokenizer.byte_level()) {
+    out.model = "gpt2";
+    out.pre_tokenizer = GgufPreTokenizerName(spec.pre_tokenizer).value_or("default");
+    WriteTokens(spec, vocab_size, &out);
+    for (const Merge& merge : spec.merges) {
+      out.merges.push_back(fmt::format("{} {}", out.tokens[static_cast<size_t>(merge.left)],
+                                       out.tokens[static_cast<size_t>(merge.right)]));
     }
-    pattern = split->pattern;
+  } else {
+    out.model = "no_vocab";
+  }
+  return out;
+}
+
+std::optional<std::string_view> GgufPreTokenizerName(const PreTokenizerSpec& spec) {
+  PreTokenizerSpec steps = spec;  // offsets are nothing that GGUF keeps
+  for (PreTokenizerStep& step : steps.steps) {
+    if (auto* byte_level = std::get_if<ByteLevelSpec>(&step)) byte_level->trim_offsets = true;
   }
   for (const PreTokenizer& pre : kPreTokenizers) {
-    if (pre.pattern == pattern && byte_level->use_regex == pattern.empty()) return pre.name;
+    if (pre.make() == steps) return pre.name;
   }
   return std::nullopt;
 }

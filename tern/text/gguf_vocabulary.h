@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The tokenizer of a GGUF file's metadata as a TokenizerSpec: byte-level BPE (tokenizer.ggml.model
-// "gpt2"), whose pre-tokenizer the file gives by a name alone, and the way back.
+// The tokenizer of a GGUF file's metadata as a TokenizerSpec, and the way back: byte-level BPE
+// (tokenizer.ggml.model "gpt2"), whose pre-tokenizer the file gives by a name alone, and
+// SentencePiece's BPE ("llama"), whose merges follow from the scores of the tokens.
 #pragma once
 
 #include <cstdint>
@@ -25,17 +26,36 @@ enum class GgufTokenType : int32_t {
 
 struct GgufVocabulary {
   std::string place;                     // the file, for messages
+  std::string_view model;                // tokenizer.ggml.model, "gpt2" or "llama"
   std::vector<std::string_view> tokens;  // by id, as tokenizer.json spells them
   std::vector<int64_t> types;            // as many, or none: all normal
-  std::vector<std::string_view> merges;  // "a b"
-  std::string_view pre_tokenizer;        // tokenizer.ggml.pre
-  std::optional<bool> add_bos;           // none: what the pre-tokenizer's models do
+  std::vector<std::string_view> merges;  // "a b"; of gpt2
+  std::string_view pre_tokenizer;        // tokenizer.ggml.pre; of gpt2
+  std::vector<double> scores;            // as many as tokens; of llama
+  bool add_space_prefix = true;          // of llama
+  std::optional<bool> add_bos;           // none: what the model's or pre-tokenizer's files do
+  bool add_eos = false;
   std::optional<int32_t> bos;
+  std::optional<int32_t> eos;
 };
 
 // Throws Error(kInvalidFile) for a vocabulary that contradicts itself and Error(kUnsupported) that
-// lists the known names for an unknown pre-tokenizer.
+// lists the known names for an unknown model or pre-tokenizer.
 TokenizerSpec ReadGgufVocabulary(const GgufVocabulary& vocabulary);
+
+// What a file says of a tokenizer: what ReadGgufVocabulary takes, with strings of its own.
+struct GgufVocabularyMetadata {
+  std::string model;  // "no_vocab" where GGUF has no form for the tokenizer; then nothing else
+  std::string pre_tokenizer;
+  std::vector<std::string> tokens;
+  std::vector<int32_t> types;
+  std::vector<std::string> merges;
+  std::vector<float> scores;
+  bool add_space_prefix = true;
+};
+
+// Ids up to `vocab_size` that no token has become unused ones.
+GgufVocabularyMetadata WriteGgufVocabulary(const TokenizerSpec& spec, int64_t vocab_size);
 
 // The name of the pre-tokenizer, nothing where GGUF has none for it.
 std::optional<std::string_view> GgufPreTokenizerName(const PreTokenizerSpec& spec);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "tern/base/error.h"
 #include "tern/text/byte_level.h"
 #include "tern/text/tokenizer.h"
@@ -13,6 +15,7 @@ namespace {
 GgufVocabulary Small() {
   GgufVocabulary vocabulary;
   vocabulary.place = "m.gguf";
+  vocabulary.model = "gpt2";
   vocabulary.tokens = {"a", "b", "\u0120", "ab", "\u0120ab", "<s>", "<u>", "[PAD]"};
   vocabulary.types = {1, 1, 1, 1, 1, 3, 4, 5};
   vocabulary.merges = {"a b", "\u0120 ab"};
@@ -64,7 +67,7 @@ TEST(GgufVocabulary, AddsBosAsTheFileSays) {
 }
 
 TEST(GgufVocabulary, KnowsPreTokenizersByName) {
-  for (const char* name : {"llama-bpe", "qwen2", "gpt-2"}) {
+  for (const char* name : {"llama-bpe", "qwen2", "gpt-2", "falcon"}) {
     GgufVocabulary vocabulary = Small();
     vocabulary.pre_tokenizer = name;
     EXPECT_EQ(GgufPreTokenizerName(ReadGgufVocabulary(vocabulary).pre_tokenizer), name);
@@ -73,6 +76,52 @@ TEST(GgufVocabulary, KnowsPreTokenizersByName) {
   other.steps.emplace_back(SplitSpec{.pattern = "x"});
   other.steps.emplace_back(ByteLevelSpec{});
   EXPECT_EQ(GgufPreTokenizerName(other), std::nullopt);
+}
+
+GgufVocabulary SentencePiece() {
+  GgufVocabulary vocabulary;
+  vocabulary.place = "m.gguf";
+  vocabulary.model = "llama";
+  vocabulary.tokens = {"<unk>", "<s>", "</s>", "<0x0A>", "\u2581",  "a",
+                       "b",     "ab",  "ba",   "aab",    "\u2581a", "  "};
+  vocabulary.types = {2, 3, 3, 6, 1, 1, 1, 1, 1, 1, 1, 4};
+  vocabulary.scores = {0, 0, 0, 0, -9, -9, -9, -2, -1, -3, -4, 0};
+  vocabulary.bos = 1;
+  vocabulary.eos = 2;
+  return vocabulary;
+}
+
+TEST(GgufVocabulary, MergesByScore) {
+  using Ids = std::vector<int32_t>;
+  GgufVocabulary vocabulary = SentencePiece();
+  const Tokenizer tokenizer(ReadGgufVocabulary(vocabulary));
+  EXPECT_EQ(tokenizer.Encode("ab"), (Ids{4, 7}));
+  EXPECT_EQ(tokenizer.Encode("aba"), (Ids{10, 8}));  // "ba" scores above "ab"
+  EXPECT_EQ(tokenizer.Encode("baab\n"), (Ids{4, 8, 7, 3}));
+  EXPECT_EQ(tokenizer.Encode("x<s>a  a", {.add_special = true}), (Ids{1, 4, 0, 1, 10, 11, 10}));
+  EXPECT_EQ(tokenizer.Decode(tokenizer.Encode("ab a\n")), "ab a\n");
+  vocabulary.add_space_prefix = false;
+  vocabulary.add_bos = false;
+  vocabulary.add_eos = true;
+  const Tokenizer bare(ReadGgufVocabulary(vocabulary));
+  EXPECT_EQ(bare.Encode("aba a", {.add_special = true}), (Ids{5, 8, 10, 2}));
+}
+
+TEST(GgufVocabulary, RefusesBadScores) {
+  const auto refusal = [](auto change) {
+    GgufVocabulary vocabulary = SentencePiece();
+    change(&vocabulary);
+    return Refusal(vocabulary);
+  };
+  const auto has = [](const std::string& text, const char* part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  has(refusal([](auto* v) { v->scores.pop_back(); }), "11 scores for 12 tokens");
+  has(refusal([](auto* v) { v->scores[5] = std::numeric_limits<double>::quiet_NaN(); }), "finite");
+  has(refusal([](auto* v) { v->model = "t5"; }), "\"t5\" is not supported");
+  has(refusal([](auto* v) { v->eos.reset(), v->add_eos = true; }), "eos_token_id");
+  const std::string longest(600, 'a');
+  has(refusal([&](auto* v) { v->tokens[9] = longest; }), "600 bytes");
 }
 
 TEST(GgufVocabulary, RefusesContradictions) {

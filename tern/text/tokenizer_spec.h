@@ -58,6 +58,8 @@ struct NormalizerStep {
   std::string content;  // of Prepend and Replace
   bool left = true;     // of Strip
   bool right = true;
+
+  bool operator==(const NormalizerStep&) const = default;
 };
 
 enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
@@ -69,6 +71,8 @@ struct SplitSpec {
   std::string pattern;
   SplitBehavior behavior = SplitBehavior::kIsolated;
   bool invert = false;
+
+  bool operator==(const SplitSpec&) const = default;
 };
 
 // Spaces as a visible character, `replacement`, with one in front of the text.
@@ -77,6 +81,8 @@ struct MetaspaceSpec {
   std::string replacement;
   Prepend prepend = Prepend::kAlways;
   bool split = true;  // before each replacement
+
+  bool operator==(const MetaspaceSpec&) const = default;
 };
 
 // Text becomes bytes in their alphabet (byte_level.h), split by GPT-2's pattern if `use_regex`.
@@ -84,6 +90,8 @@ struct ByteLevelSpec {
   bool add_prefix_space = false;
   bool use_regex = false;
   bool trim_offsets = true;
+
+  bool operator==(const ByteLevelSpec&) const = default;
 };
 
 using PreTokenizerStep = std::variant<SplitSpec, MetaspaceSpec, ByteLevelSpec>;
@@ -97,6 +105,8 @@ struct PreTokenizerSpec {
     }
     return false;
   }
+
+  bool operator==(const PreTokenizerSpec&) const = default;
 };
 
 struct DecoderStep {

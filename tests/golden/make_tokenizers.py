@@ -181,13 +181,14 @@ def all_merges(vocab):
     return [[left, right] for _, _, left, right in sorted(out)]
 
 
-def sentencepiece_bpe(vocab_size, byte_tokens=True):
-    """<unk>, <s>, </s>, the bytes, then characters and what merges make of them."""
+def sentencepiece_bpe(vocab_size, byte_tokens=True, more=()):
+    """<unk>, <s>, </s>, the bytes, characters and what merges make of them, then more pieces."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Replace(" ", SPACE)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(f"{SPACE}+"), "merged_with_next")
     learned = train_bpe(tokenizer, vocab_size, [SPACE])["model"]["vocab"]
     pieces = sorted(learned, key=learned.get)
+    pieces += [piece for piece in more if piece not in learned]
     head = ["<unk>", "<s>", "</s>"]
     if byte_tokens:
         head += [f"<0x{byte:02X}>" for byte in range(256)]
@@ -239,10 +240,10 @@ def metaspace_always():
 
 def gemma():
     """Gemma: spaces stay with the word before them; runs of spaces are added tokens."""
-    model = sentencepiece_bpe(600)
-    runs = [SPACE * n for n in range(2, 8)]
+    runs = [SPACE * n for n in range(2, 8)] + ["\n\n"]
+    model = sentencepiece_bpe(600, more=runs)
     return document(
-        model, added_tokens=SPECIALS + more_tokens(model, runs + ["\n\n"], special=False),
+        model, added_tokens=SPECIALS + more_tokens(model, runs, special=False),
         normalizer={"type": "Replace", "pattern": {"String": " "}, "content": SPACE},
         pre_tokenizer={"type": "Split", "pattern": {"String": " "},
                        "behavior": "MergedWithPrevious", "invert": False},

@@ -10,7 +10,9 @@
 
 #include "tern/base/error.h"
 #include "tern/base/read_file.h"
+#include "tern/text/gguf_vocabulary.h"
 #include "tern/text/tokenizer.h"
+#include "tern/text/tokenizer_json.h"
 #include "tern/text/utf8.h"
 
 namespace tern {
@@ -149,6 +151,40 @@ TEST(TokenizerKinds, WriteBackAndRefuse) {
     }
     for (const char* bad : {"a\xFF", "\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "x\xE2\x96"}) {
       EXPECT_THROW(tokenizer.Encode(bad), Error);
+    }
+  }
+}
+
+// GGUF has a form for these kinds, whose added tokens have no rules of their own.
+TEST(TokenizerKinds, GgufMetadataGiveTheSameIds) {
+  const nlohmann::json json = ReadCases();
+  const Cases cases(json);
+  for (const char* kind : {"llama", "gemma", "llama3", "falcon"}) {
+    SCOPED_TRACE(testing::Message() << kind << ", seed " << cases.seed);
+    const std::string path = fmt::format("{}/{}.json", InTree(), kind);
+    const TokenizerSpec spec = ReadTokenizerJson(ReadFile(path, kLimitBytes), path);
+    const GgufVocabularyMetadata metadata = WriteGgufVocabulary(spec, 1200);
+    GgufVocabulary vocabulary;
+    vocabulary.place = kind;
+    vocabulary.model = metadata.model;
+    vocabulary.pre_tokenizer = metadata.pre_tokenizer;
+    vocabulary.tokens.assign(metadata.tokens.begin(), metadata.tokens.end());
+    vocabulary.types.assign(metadata.types.begin(), metadata.types.end());
+    vocabulary.merges.assign(metadata.merges.begin(), metadata.merges.end());
+    vocabulary.scores.assign(metadata.scores.begin(), metadata.scores.end());
+    vocabulary.add_space_prefix = metadata.add_space_prefix;
+    vocabulary.add_bos = !spec.post_processor.single.empty();
+    if (*vocabulary.add_bos) vocabulary.bos = spec.post_processor.single[0].ids.at(0);
+    TokenizerSpec read = ReadGgufVocabulary(vocabulary);
+    EXPECT_EQ(read.merges.size(), spec.merges.size());
+    const Tokenizer tokenizer(std::move(read));
+    Draw draw(cases.seed);
+    for (size_t block = 0; block < kDrawn / cases.block; ++block) {
+      IdHash hash;
+      for (size_t i = 0; i < cases.block; ++i) {
+        hash.Add(tokenizer.Encode(cases.Text(&draw), {.add_special = true}));
+      }
+      EXPECT_EQ(hash.Hex(), json.at("kinds").at(kind)[block]) << "block " << block;
     }
   }
 }
