@@ -39,6 +39,11 @@ template <int kField>
 HWY_INLINE Codes Field(Codes packed) {
   return _mm256_and_si256(_mm256_srli_epi16(packed, 2 * kField), _mm256_set1_epi8(3));
 }
+template <int kField>
+HWY_INLINE Codes MaskedField(Codes packed) {
+  const Codes low = kField < 2 ? packed : _mm256_srli_epi16(packed, 4);
+  return _mm256_and_si256(low, _mm256_set1_epi8(kField % 2 == 0 ? 3 : 12));
+}
 HWY_INLINE Sums MultiplyAdd(Codes w, Columns x, Sums sums) {
   const __m256i products = _mm256_maddubs_epi16(w, x);
   return reinterpret_cast<Sums>(_mm256_add_epi16(reinterpret_cast<__m256i>(sums), products));

@@ -19,6 +19,11 @@ struct Sums {
   int16x8_t high;
 };
 
+template <int kField>
+HWY_INLINE Codes MaskedField(Codes packed) {
+  const Codes low = kField < 2 ? packed : vshrq_n_u8(packed, 4);
+  return vandq_u8(low, vdupq_n_u8(kField % 2 == 0 ? 3 : 12));
+}
 HWY_INLINE Sums MultiplyAdd(Codes w, Columns x, Sums sums) {
   const int8x16_t codes = vreinterpretq_s8_u8(w);
   return {vmlal_s8(sums.low, vget_low_s8(codes), vget_low_s8(x)),

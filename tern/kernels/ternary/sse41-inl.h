@@ -39,6 +39,11 @@ template <int kField>
 HWY_INLINE Codes Field(Codes packed) {
   return _mm_and_si128(_mm_srli_epi16(packed, 2 * kField), _mm_set1_epi8(3));
 }
+template <int kField>
+HWY_INLINE Codes MaskedField(Codes packed) {
+  const Codes low = kField < 2 ? packed : _mm_srli_epi16(packed, 4);
+  return _mm_and_si128(low, _mm_set1_epi8(kField % 2 == 0 ? 3 : 12));
+}
 HWY_INLINE Sums MultiplyAdd(Codes w, Columns x, Sums sums) {
   const __m128i products = _mm_maddubs_epi16(w, x);
   return reinterpret_cast<Sums>(_mm_add_epi16(reinterpret_cast<__m128i>(sums), products));
