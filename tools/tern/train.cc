@@ -187,7 +187,8 @@ int Run(const Options& options) {
     TrainSource source = options.source;
     if (!source.init.empty()) source.init = ResolveModel(source.init);
     if (!source.tokenizer.empty()) source.tokenizer = ResolveTokenizer(source.tokenizer);
-    trainer = Trainer::Start(*ctx, MakeConfig(options), source, options.out, PollBeforeFirstStep);
+    trainer = Trainer::Start(*ctx, MakeConfig(options), source, options.out,
+                             [] { PollBeforeFirstStep(); });
   }
   const TrainConfig& config = trainer->config();
   fmt::print(stderr, "{}, {}, {} of {}, {}\n",
