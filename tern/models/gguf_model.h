@@ -31,7 +31,8 @@ struct GgufOptions {
   std::string trits = "i2_s";  // or tq1_0, tq2_0 (TritBlock::name)
   std::string floats = "F16";  // type of embeddings and head: F32, F16, BF16, Q8_0, Q6_K
   const Tokenizer* tokenizer = nullptr;
-  bool replace = false;  // whether a file at the path may give way
+  std::string chat_template = {};  // none: empty
+  bool replace = false;            // whether a file at the path may give way
 };
 
 // What looks at the complete file under its temporary path, with the tensors that were rounded,

@@ -62,6 +62,9 @@ class Saver {
     AddConfig();
     if (options_.tokenizer != nullptr) {
       AddTokenizer(*options_.tokenizer);
+      if (!options_.chat_template.empty()) {
+        header_.AddString("tokenizer.chat_template", options_.chat_template);
+      }
     } else {
       header_.AddString("tokenizer.ggml.model", "no_vocab");
     }

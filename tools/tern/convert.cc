@@ -9,6 +9,7 @@
 
 #include "tern/base/atomic_file.h"
 #include "tern/base/error.h"
+#include "tern/models/chat_format.h"
 #include "tern/models/gguf_model.h"
 #include "tools/tern/command.h"
 #include "tools/tern/load.h"
@@ -148,11 +149,13 @@ Converted WriteGguf(Context& ctx, const Options& options) {
   if (std::filesystem::equivalent(in.path, options.out, ignored)) {
     Fail(ErrorKind::kInvalidArgument, "{}: is IN itself; name another file", options.out);
   }
+  const std::optional<ChatSource> chat = FindChatSource(in.path);
   Converted result;
   SaveGguf(ctx, *in.model, options.out,
            {.trits = TypeOf(options),
             .floats = kEmbeddings.at(options.embeddings),
             .tokenizer = in.tokenizer ? &*in.tokenizer : nullptr,
+            .chat_template = chat ? chat->text : "",
             .replace = options.force},
            [&](const std::string& path, std::span<const std::string> rounded) {
              result = Compare(ctx, options, ProbeHash(ctx, *in.model), path, rounded);
@@ -176,6 +179,8 @@ Converted WriteFiles(Context& ctx, const Options& options, const std::string& di
   save.tokenizer = in.tokenizer ? &*in.tokenizer : nullptr;
   save.companions = in.path;
   SaveReport report = WriteModelFiles(ctx, *in.model, directory, save);
+  const auto chat = IsGgufFile(in.path) ? FindChatSource(in.path) : std::nullopt;
+  if (chat) WriteFileAtomically(directory + "/chat_template.jinja", chat->text);
   return {.before = ProbeHash(ctx, *in.model), .rounded = std::move(report.rounded)};
 }
 

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <map>
-#include <optional>
 #include <utility>
 
 #include "tern/base/error.h"
 #include "tern/runtime/generate.h"
 #include "tools/tern/command.h"
 #include "tools/tern/load.h"
+#include "tools/tern/sampling.h"
 
 namespace tern::cli {
 namespace {
@@ -41,20 +40,6 @@ int64_t Capacity(const Options& options, const LoadedModel& loaded,
   return options.generate.max_tokens >= most - tokens ? most : tokens + options.generate.max_tokens;
 }
 
-// None where nothing was timed.
-std::optional<double> TokensPerSecond(int64_t tokens, double seconds) {
-  if (tokens == 0 || !(seconds > 0)) return std::nullopt;
-  return static_cast<double>(tokens) / seconds;
-}
-
-nlohmann::ordered_json ToJson(std::optional<double> value) {
-  return value ? nlohmann::ordered_json(*value) : nullptr;
-}
-
-std::string RateText(std::optional<double> rate) {
-  return rate ? fmt::format(", {:.0f} tokens/s", *rate) : "";
-}
-
 int PrintResult(const Options& options, const GenerateResult& result) {
   const auto prompt_rate = TokensPerSecond(result.prompt_tokens, result.prompt_seconds);
   const auto rate = TokensPerSecond(result.steps, result.generate_seconds);
@@ -64,8 +49,8 @@ int PrintResult(const Options& options, const GenerateResult& result) {
                {"ids", result.ids},
                {"stop", StopReasonName(result.reason)},
                {"prompt_tokens", result.prompt_tokens},
-               {"prompt_tokens_per_second", ToJson(prompt_rate)},
-               {"tokens_per_second", ToJson(rate)}});
+               {"prompt_tokens_per_second", RateJson(prompt_rate)},
+               {"tokens_per_second", RateJson(rate)}});
   } else {
     Print("\n");
     fmt::print(stderr, "[{}{}; prompt of {}{}; stop: {}]\n",
@@ -98,23 +83,6 @@ int Run(const Options& options) {
       Generate(session, *loaded.tokenizer, prompt, options.generate, show);
   show("");
   return PrintResult(options, result);
-}
-
-void AddSamplerOptions(CLI::App* command, SamplerOptions* sampler) {
-  const auto add = [command](const char* name, auto* value, const char* text) {
-    return command->add_option(name, *value, text)
-        ->check([](const std::string& given) { return given.empty() ? "needs a number" : ""; }, "")
-        ->capture_default_str()
-        ->group("Sampling");
-  };
-  add("--temperature", &sampler->temperature, "Spread of the draw; 0 is greedy");
-  add("--top-k", &sampler->top_k, "Draw from the K likeliest tokens; 0: all")->check(AtLeast(0));
-  add("--top-p", &sampler->top_p, "Draw from the likeliest that have this probability together");
-  add("--min-p", &sampler->min_p, "Draw from tokens this likely beside the likeliest");
-  add("--repetition-penalty", &sampler->repetition_penalty, "Above 1 makes repetition rarer");
-  add("--repetition-window", &sampler->repetition_window, "Tokens that the penalty sees; 0: all")
-      ->check(AtLeast(0));
-  add("--seed", &sampler->seed, "Another number, another text")->check(AtLeast(0));
 }
 
 }  // namespace
