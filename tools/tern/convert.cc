@@ -132,10 +132,10 @@ int64_t BytesAt(const std::string& path) {
 // Compares what was written at `path`, and is not OUT yet, with the hash of IN's logits.
 Converted Compare(Context& ctx, const Options& options, uint64_t before, const std::string& path,
                   std::span<const std::string> rounded) {
-  const Converted result = {.before = before,
-                            .after = HashWritten(ctx, options, path),
-                            .rounded = {rounded.begin(), rounded.end()},
-                            .bytes = BytesAt(path)};
+  Converted result = {.before = before,
+                      .after = HashWritten(ctx, options, path),
+                      .rounded = {rounded.begin(), rounded.end()},
+                      .bytes = BytesAt(path)};
   if (result.before != result.after && rounded.empty()) {
     Fail(ErrorKind::kNumeric, "{}: its logits (hash {}) are not those of {} (hash {})", options.out,
          HashText(result.after), options.in, HashText(result.before));
