@@ -71,6 +71,7 @@ TEST(CommandLine, RefusesWrongUsageWithStatus2) {
   Refuses(2, {"generate", "x", "--seed", "-1"}, {"--seed", "-1"});
   Refuses(2, {"generate", "x", "--top-k", "99999999999999999999"}, {"--top-k", "9999"});
   Refuses(2, {"generate", "x", "--temperature", ""}, {"--temperature", "number"});
+  Refuses(2, {"generate", "x", "--kv-type", "i4"}, {"--kv-type", "int8"});
   Refuses(2, {"convert", "x", "y", "--max-shard", "-1G"}, {"--max-shard", "-1G"});
   Refuses(2, {"tokenize", "x", "--text", "a", "--decode", "1"}, {"--text", "--decode"});
 }

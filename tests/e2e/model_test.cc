@@ -184,6 +184,10 @@ TEST(Model, IsMeasured) {
   EXPECT_NEAR(whole["bits_per_byte"].get<double>(), bits, 1e-9 * bits);
   EXPECT_LT(whole["bits_per_byte"].get<double>(), 8);
   EXPECT_NE(whole, SucceedsWithJson({"perplexity", run, "--file", text, "--context", "16"}));
+  const nlohmann::json rounded =
+      SucceedsWithJson({"perplexity", run, "--file", text, "--kv-type", "int8"});
+  EXPECT_NE(whole, rounded);
+  EXPECT_NEAR(whole["nats_per_token"].get<double>(), rounded["nats_per_token"].get<double>(), 0.01);
   EXPECT_THAT(Succeeds({"perplexity", run, "--file", text}).out, HasSubstr("bits per byte"));
 }
 
