@@ -2,6 +2,7 @@
 #include "tern/nn/block.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -73,11 +74,13 @@ Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int
     return ops::Rope(ctx, heads, table.cos, table.sin, pass.positions);
   };
 
-  Tensor q = Normed(ctx, parts_.q_norm, ops::Reshape(ctx, parts_.q.Forward(ctx, x), by_token));
-  Tensor k = Normed(ctx, parts_.k_norm, ops::Reshape(ctx, parts_.k.Forward(ctx, x), kv_by_token));
+  std::array<Tensor, 3> qkv;
+  Projection::Forward(ctx, std::array{&parts_.q, &parts_.k, &parts_.v}, x, qkv);
+  Tensor q = Normed(ctx, parts_.q_norm, ops::Reshape(ctx, qkv[0], by_token));
+  Tensor k = Normed(ctx, parts_.k_norm, ops::Reshape(ctx, qkv[1], kv_by_token));
   q = ops::Reshape(ctx, rotate(q), by_batch);
   k = ops::Reshape(ctx, rotate(k), kv_by_batch);
-  const Tensor v = ops::Reshape(ctx, parts_.v.Forward(ctx, x), kv_by_batch);
+  const Tensor v = ops::Reshape(ctx, qkv[2], kv_by_batch);
   const KvCache::Entry seen = pass.cache != nullptr
                                   ? pass.cache->Append(ctx, layer, k, v)
                                   : KvCache::Entry{ops::RoundHeads(ctx, k, pass.kv_dtype),
@@ -98,8 +101,9 @@ GatedMlp::GatedMlp(Activation activation, Parts parts)
     : activation_(activation), parts_(std::move(parts)) {}
 
 Tensor GatedMlp::Forward(Context& ctx, const Features& x) const {
-  const Tensor gate = parts_.gate.Forward(ctx, x);
-  const Tensor inner = ops::GatedMlp(ctx, gate, parts_.up.Forward(ctx, x), activation_);
+  std::array<Tensor, 2> both;
+  Projection::Forward(ctx, std::array{&parts_.gate, &parts_.up}, x, both);
+  const Tensor inner = ops::GatedMlp(ctx, both[0], both[1], activation_);
   return parts_.down.Forward(ctx, PrepareFor(ctx, parts_.down, parts_.sub_norm, inner));
 }
 

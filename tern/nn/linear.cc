@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tern/nn/linear.h"
 
+#include <array>
 #include <utility>
 
 #include "tern/base/check.h"
@@ -70,6 +71,23 @@ Tensor Projection::Forward(Context& ctx, const Features& x) const {
   const Features rows = norm_ ? norm_->Prepare(ctx, x.plain, multiplies()) : x;
   if (const BitLinear* layer = ternary()) return layer->Forward(ctx, rows);
   return plain()->Forward(ctx, rows.plain);
+}
+
+void Projection::Forward(Context& ctx, std::span<const Projection* const> projections,
+                         const Features& x, std::span<Tensor> y) {
+  std::array<const TernaryWeight*, 3> weights = {};
+  bool together = projections.size() <= weights.size();
+  for (size_t i = 0; i < projections.size() && together; ++i) {
+    const Projection& one = *projections[i];
+    const BitLinear* layer = one.ternary();
+    together = layer != nullptr && !one.norm_ && layer->packed() != nullptr &&
+               layer->activations() == ActivationKind::kInt8 && !layer->bias().defined();
+    if (together) weights[i] = layer->packed();
+  }
+  if (together) {
+    return ops::BitLinears(ctx, x.quantized, std::span(weights).first(projections.size()), y);
+  }
+  for (size_t i = 0; i < projections.size(); ++i) y[i] = projections[i]->Forward(ctx, x);
 }
 
 void Projection::Pack(Context& ctx) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -35,6 +36,7 @@ class BitLinear {
   ActivationKind activations() const { return activations_; }
 
   bool has_master() const { return master_.defined(); }
+  const TernaryWeight* packed() const { return has_master() ? nullptr : &packed_; }
   const Weight& master() const { return master_; }
   const Weight& bias() const { return bias_; }
   // The trits and the multiplier of the forward pass.
@@ -87,6 +89,10 @@ class Projection {
   Tensor Forward(Context& ctx, const Features& x) const;  // -> [rows, n]
 
   void Pack(Context& ctx);
+
+  // y[i] = projections[i]->Forward(ctx, x) of up to three on one input, in one op where it can be.
+  static void Forward(Context& ctx, std::span<const Projection* const> projections,
+                      const Features& x, std::span<Tensor> y);
 
  private:
   ActivationKind multiplies() const {

@@ -2,6 +2,9 @@
 // Quantizers, ternary weights and BitLinear, with the straight-through estimator.
 #include <fmt/core.h>
 
+#include <array>
+#include <span>
+
 #include "tern/autograd/tape.h"
 #include "tern/ops/call.h"
 #include "tern/ops/gemm.h"
@@ -221,6 +224,35 @@ Tensor DequantizeTernary(Context& ctx, const TernaryWeight& w) {
   const Tensor scaled =
       Mul(ctx, y.Reshaped({n, groups, w.attrs.k / groups}), w.multiplier.Reshaped({n, groups, 1}));
   return scaled.Reshaped({n, w.attrs.k});
+}
+
+void BitLinears(Context& ctx, const QuantRows& x, std::span<const TernaryWeight* const> weights,
+                std::span<Tensor> y) {
+  constexpr size_t kMost = 3;
+  const size_t count = weights.size();
+  bool together = count > 1 && count <= kMost && y.size() == count;
+  for (const TernaryWeight* w : weights) {
+    together =
+        together && w->attrs.k == x.k && !w->has_scales() &&
+        w->attrs.layout == weights[0]->attrs.layout &&
+        LinkedTape(std::initializer_list<const Tensor*>{&x.surrogate, &w->latent}) == nullptr;
+  }
+  std::array<const Tensor*, 3 + 2 * kMost> inputs = {&x.q, &x.scale, &x.sum};
+  std::array<const Tensor*, kMost> outputs = {};
+  for (size_t i = 0; i < count && together; ++i) {
+    inputs[3 + 2 * i] = &weights[i]->panels;
+    inputs[4 + 2 * i] = &weights[i]->multiplier;
+    y[i] = ctx.EmptyLike(x.q, {x.rows(), weights[i]->attrs.n}, DType::kF32);
+    outputs[i] = &y[i];
+  }
+  if (together) {
+    const OpCall call = {.op = Op::kBitLinears,
+                         .inputs = std::span(inputs).first(3 + 2 * count),
+                         .outputs = std::span(outputs).first(count),
+                         .attrs = weights[0]->attrs};
+    if (ctx.backend(x.q.device()).Supports(call)) return ctx.Run(call);
+  }
+  for (size_t i = 0; i < count; ++i) y[i] = BitLinear(ctx, x, *weights[i]);
 }
 
 Tensor BitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w, const Tensor& bias) {

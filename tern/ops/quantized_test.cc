@@ -156,6 +156,41 @@ TEST_F(QuantizedOpTest, BitLinearIsItsDefinition) {
   }
 }
 
+// Matrices of several sizes, enough that three threads share them; one with a scale for each row is
+// multiplied by itself, and so are all where a tape watches.
+TEST_F(QuantizedOpTest, BitLinearsTogetherAreEachAlone) {
+  constexpr int64_t k = 1000;
+  const auto three = MakeContext(3);
+  for (const int64_t tokens : {1, 3}) {
+    const QuantRows rows = QuantizeRows(*three, CopyTo(*three, Floats({tokens, k})));
+    std::vector<TernaryWeight> weights;
+    for (const int64_t n : {700, 50, 16, 333}) {
+      weights.push_back(QuantizeTernary(*three, CopyTo(*three, Floats({n, k})), {}));
+    }
+    const Tensor trits = UnpackTernary(*three, weights[3]);
+    weights.push_back(PackTernary(*three, trits, CopyTo(*three, Floats({333, 1}))));
+    ASSERT_TRUE(weights[4].has_scales());
+    const std::vector<std::vector<size_t>> choices = {{0}, {0, 1}, {1, 0, 2}, {3, 3, 0}, {0, 4, 1}};
+    for (const std::vector<size_t>& choice : choices) {
+      std::vector<const TernaryWeight*> chosen;
+      for (const size_t i : choice) chosen.push_back(&weights[i]);
+      std::vector<Tensor> y(choice.size());
+      BitLinears(*three, rows, chosen, y);
+      for (size_t i = 0; i < choice.size(); ++i) {
+        EXPECT_TRUE(SameBits(y[i], BitLinear(*three, rows, *chosen[i])))
+            << choice.size() << " " << i;
+      }
+    }
+  }
+  Tape tape(ctx_);
+  const QuantRows rows = QuantizeRows(ctx_, tape.Watch(Floats({2, 8})));
+  const TernaryWeight weight = QuantizeTernary(ctx_, Floats({5, 8}), {});
+  const TernaryWeight* const both[] = {&weight, &weight};
+  Tensor y[2];
+  BitLinears(ctx_, rows, both, y);
+  EXPECT_NE(y[1].link().tape, nullptr);
+}
+
 TEST_F(QuantizedOpTest, NormAndQuantizerAreTwoOpsInOne) {
   const Tensor x = Floats({3, 5, 70}), w = Floats({70});
   const QuantRows two = QuantizeRows(ctx_, RmsNorm(ctx_, x, w, 1e-5));

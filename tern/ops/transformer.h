@@ -8,6 +8,8 @@
 // where x is the quantizer's float input and w the latent weight.
 #pragma once
 
+#include <span>
+
 #include "tern/core/context.h"
 #include "tern/core/tensor.h"
 #include "tern/pack/quant_rows.h"
@@ -38,6 +40,11 @@ Tensor DequantizeTernary(Context& ctx, const TernaryWeight& w);  // f32 [n, k]
 // for each row of w, (q . trit) * (1 / scale) times the row's; with more, TernaryLinear of q /
 // scale.
 Tensor BitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w, const Tensor& bias = {});
+
+// y[i] = BitLinear of the same rows with weights[i], at most three, in one op where the backend has
+// it: the same bits.
+void BitLinears(Context& ctx, const QuantRows& x, std::span<const TernaryWeight* const> weights,
+                std::span<Tensor> y);
 
 // x f32 [rows, k] -> [rows, n]: the bits of Linear with DequantizeTernary(w), which are never all
 // in memory. No gradient for w.

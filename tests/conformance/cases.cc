@@ -168,6 +168,16 @@ void AddTernary(Cases* cases) {
     cases->push_back({Op::kQuantizeRows, {x.Between(1e-9, 1e-8)}, {q, scale, sum}});
     cases->push_back({Op::kDequantizeRows, {OutputOf(quantize, 0), scale}, {x}});
     cases->push_back({Op::kRmsNormQuantize, {x, F32({k})}, {q, scale, sum}, NormAttrs{1e-5}});
+    const Operand other = OutputOf({Op::kPackTernary,
+                                    {I8({n + 20, k}).Integers(-1, 1)},
+                                    {U8({PanelsBytes(n + 20, k)})},
+                                    TernaryAttrs{.n = n + 20, .k = k}},
+                                   0);
+    cases->push_back({Op::kBitLinears,
+                      {OutputOf(quantize, 0), OutputOf(quantize, 1), OutputOf(quantize, 2), packed,
+                       one, other, one, packed, one},
+                      {F32({rows, n}), F32({rows, n + 20}), F32({rows, n})},
+                      attrs});
     for (const Operand& bias : {None(), F32({n})}) {
       cases->push_back(
           {Op::kBitLinear,

@@ -2,6 +2,7 @@
 // int8 activations and ternary weights.
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "tern/backends/cpu/cpu_op.h"
 #include "tern/base/error.h"
@@ -76,11 +77,87 @@ void ScalePanel(const Env& env, const OpCall& call, int64_t panel, float* weight
   }
 }
 
+// One matrix of a BitLinear, with its output.
+struct BitMatrix {
+  BitMatrix() = default;
+  BitMatrix(const Tensor& panels, const Tensor& multiplier, const Tensor* bias, const Tensor& y,
+            const TernaryAttrs& attrs)
+      : w(Panels(panels, attrs)),
+        out{.multiplier = *multiplier.data<float>(),
+            .scale = nullptr,
+            .bias = bias != nullptr ? bias->data<float>() : nullptr,
+            .y = y.data<float>(),
+            .y_stride = attrs.n} {}
+
+  TernaryPanels w = {};
+  TernaryOutput out = {};
+};
+
+// The int8 rows of a BitLinear.
+struct BitRows {
+  TernaryRows x;
+  const float* scale;
+  int64_t count;
+};
+BitRows RowsOf(const OpCall& call) {
+  const Tensor& q = call.in(0);
+  return {
+      {q.data<int8_t>(), q.dim(1), call.in(2).data<int32_t>()}, call.in(1).data<float>(), q.dim(0)};
+}
+
 // How BitLinear is shared out: a grid of row blocks by groups of panels, in the order of row
 // blocks. Few rows, or panels enough for all threads, make one row block, so that weights are read
-// once.
+// once. Several matrices lie side by side in the grid.
 constexpr int64_t kPanelsAtOnce = 4;
 constexpr int64_t kRowBlock = 48;
+constexpr size_t kMaxBitMatrices = 3;
+
+int64_t Groups(const BitMatrix& matrix) {
+  return (PanelCount(matrix.w.n) + kPanelsAtOnce - 1) / kPanelsAtOnce;
+}
+
+// The groups begin ... end of all matrices with one block of rows.
+void MultiplyGroups(const Env& env, const BitRows& rows, std::span<const BitMatrix> matrices,
+                    TernaryRange range, int64_t begin, int64_t end) {
+  for (const BitMatrix& matrix : matrices) {
+    const int64_t groups = Groups(matrix);
+    range.panel_begin = std::max<int64_t>(begin, 0) * kPanelsAtOnce;
+    range.panel_end = std::min(PanelCount(matrix.w.n), end * kPanelsAtOnce);
+    if (range.panel_begin < range.panel_end) {
+      TernaryOutput out = matrix.out;
+      out.scale = rows.scale;
+      env.kernels.ternary.bit_linear(matrix.w, rows.x, range, out);
+    }
+    begin -= groups;
+    end -= groups;
+  }
+}
+
+void Multiply(const Env& env, const BitRows& rows, std::span<const BitMatrix> matrices) {
+  if (rows.count == 0) return;
+  int64_t columns = 0;
+  for (const BitMatrix& matrix : matrices) columns += Groups(matrix);
+  const int64_t threads = env.threads.threads();
+  const int64_t row_block = columns >= 4 * threads ? rows.count : std::min(rows.count, kRowBlock);
+  const int64_t row_blocks = (rows.count + row_block - 1) / row_block;
+  const int64_t cells = row_blocks * columns;
+  const int64_t cell = row_block * kPanelsAtOnce * kPanelRows * matrices[0].w.k;
+  // As many parts as there are threads, if each is worth its start, and all of one size.
+  const int64_t parts = std::clamp<int64_t>(cells * cell / (16 * kGrainElements), 1, threads);
+  const int64_t grain = std::max<int64_t>(1, (cells + parts - 1) / parts);
+  env.threads.ParallelFor(cells, grain, [&](int64_t begin, int64_t end) {
+    while (begin < end) {
+      const int64_t block = begin / columns;
+      const int64_t stop = std::min(end, (block + 1) * columns);
+      const TernaryRange range = {.row_begin = block * row_block,
+                                  .row_end = std::min(rows.count, (block + 1) * row_block),
+                                  .panel_begin = 0,
+                                  .panel_end = 0};
+      MultiplyGroups(env, rows, matrices, range, begin - block * columns, stop - block * columns);
+      begin = stop;
+    }
+  });
+}
 
 }  // namespace
 
@@ -212,36 +289,35 @@ void RunDequantizeTernary(const Env& env, const OpCall& call) {
 }
 
 void RunBitLinear(const Env& env, const OpCall& call) {
-  const Tensor& q = call.in(0);
-  const TernaryAttrs& attrs = Attrs(call);
-  const TernaryPanels w = Panels(call.in(3), attrs);
-  const TernaryRows x = {q.data<int8_t>(), q.dim(1), call.in(2).data<int32_t>()};
-  const TernaryOutput out = {.multiplier = *call.in(4).data<float>(),
-                             .scale = call.in(1).data<float>(),
-                             .bias = call.has(5) ? call.in(5).data<float>() : nullptr,
-                             .y = call.out(0).data<float>(),
-                             .y_stride = attrs.n};
-  const int64_t rows = q.dim(0);
-  const int64_t panels = PanelCount(attrs.n);
-  const int64_t columns = (panels + kPanelsAtOnce - 1) / kPanelsAtOnce;
-  const int64_t row_block = columns >= 4 * env.threads.threads() ? rows : std::min(rows, kRowBlock);
-  if (rows == 0) return;
-  const int64_t row_blocks = (rows + row_block - 1) / row_block;
-  const int64_t cell = row_block * kPanelsAtOnce * kPanelRows * attrs.k;
-  const int64_t grain = std::max<int64_t>(1, 16 * kGrainElements / std::max<int64_t>(cell, 1));
-  env.threads.ParallelFor(row_blocks * columns, grain, [&](int64_t begin, int64_t end) {
-    while (begin < end) {
-      const int64_t block = begin / columns;
-      const int64_t stop = std::min(end, (block + 1) * columns);
-      const TernaryRange range = {
-          .row_begin = block * row_block,
-          .row_end = std::min(rows, (block + 1) * row_block),
-          .panel_begin = (begin - block * columns) * kPanelsAtOnce,
-          .panel_end = std::min(panels, (stop - block * columns) * kPanelsAtOnce)};
-      env.kernels.ternary.bit_linear(w, x, range, out);
-      begin = stop;
-    }
-  });
+  const BitMatrix matrix(call.in(3), call.in(4), call.has(5) ? &call.in(5) : nullptr, call.out(0),
+                         Attrs(call));
+  Multiply(env, RowsOf(call), {&matrix, 1});
+}
+
+bool SupportsBitLinears(const OpCall& call) {
+  const size_t count = call.outputs.size();
+  if (count == 0 || count > kMaxBitMatrices || call.inputs.size() != 3 + 2 * count) return false;
+  const Tensor no_bias;
+  for (size_t i = 0; i < count; ++i) {
+    const Tensor* const inputs[] = {call.inputs[0],         call.inputs[1],         call.inputs[2],
+                                    call.inputs[3 + 2 * i], call.inputs[4 + 2 * i], &no_bias};
+    const OpCall one = {.op = Op::kBitLinear,
+                        .inputs = inputs,
+                        .outputs = call.outputs.subspan(i, 1),
+                        .attrs = call.attrs};
+    if (!SupportsTernary(one)) return false;
+  }
+  return true;
+}
+
+void RunBitLinears(const Env& env, const OpCall& call) {
+  BitMatrix matrices[kMaxBitMatrices];
+  for (size_t i = 0; i < call.outputs.size(); ++i) {
+    TernaryAttrs attrs = Attrs(call);
+    attrs.n = call.out(i).dim(1);
+    matrices[i] = BitMatrix(call.in(3 + 2 * i), call.in(4 + 2 * i), nullptr, call.out(i), attrs);
+  }
+  Multiply(env, RowsOf(call), std::span(matrices).first(call.outputs.size()));
 }
 
 void RunTernaryLinear(const Env& env, const OpCall& call) {
