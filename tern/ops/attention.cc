@@ -81,7 +81,7 @@ Tensor HeadsLast(Context& ctx, const Tensor& a) {
 Tensor AttentionBySmallOps(Context& ctx, const Tensor& q, const HeadRows& key_rows,
                            const HeadRows& value_rows, const AttentionAttrs& attrs) {
   const auto wide = [&](const HeadRows& rows) {
-    const Tensor values = Cast(ctx, rows.values, q.dtype());
+    Tensor values = Cast(ctx, rows.values, q.dtype());
     if (!rows.scales.defined()) return values;
     const Shape column = {values.dim(0), values.dim(1), values.dim(2), 1};
     return Mul(ctx, values, Reshape(ctx, Contiguous(ctx, rows.scales), column));
@@ -160,7 +160,7 @@ HeadRows RoundHeads(Context& ctx, const Tensor& x, DType dtype) {
   if (dtype != DType::kI8) return {RoundTo(ctx, x, dtype)};
   RequireFloats("RoundHeads", {&x});
   if (x.rank() != 4) Refuse("RoundHeads", {&x}, "heads must be [batch, tokens, heads, head_dim]");
-  const HeadRows rows = {
+  HeadRows rows = {
       .values = ctx.EmptyLike(x, x.shape(), dtype),
       .scales = ctx.EmptyLike(x, {x.dim(0), x.dim(2), x.dim(1)}, DType::kF32).Transposed(1, 2)};
   RoundHeadsInto(ctx, x, rows);
