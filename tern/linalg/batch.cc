@@ -20,6 +20,11 @@ Env EnvOf(Context& ctx, const Operand& a) {
 void RequireMatrices(const Operand& a) {
   const Tensor& t = a.tensor;
   if (!t.defined()) Fail(ErrorKind::kInvalidArgument, "{}: {} is undefined", a.function, a.name);
+  if (t.link().tape != nullptr) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{}: {} is recorded on a tape, but has no gradient here; hand in its Detached()",
+         a.function, a.name);
+  }
   if (t.dtype() != DType::kF32 && t.dtype() != DType::kF64) {
     Fail(ErrorKind::kInvalidArgument, "{}: {} is {}; it takes f32 and f64", a.function, a.name,
          DTypeName(t.dtype()));
@@ -31,11 +36,6 @@ void RequireMatrices(const Operand& a) {
   if (t.elements() == 0) {
     Fail(ErrorKind::kInvalidArgument, "{}: {} of shape {} is empty", a.function, a.name,
          t.shape().ToString());
-  }
-  if (t.link().tape != nullptr) {
-    Fail(ErrorKind::kInvalidArgument,
-         "{}: {} is recorded on a tape, but has no gradient here; hand in its Detached()",
-         a.function, a.name);
   }
 }
 

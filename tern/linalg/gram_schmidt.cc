@@ -61,6 +61,7 @@ GramSchmidt<T>::GramSchmidt(const Env& env, int64_t m, int64_t n)
 
 template <typename T>
 int64_t GramSchmidt<T>::Run() {
+  random_ = Random(0);  // whatever was decomposed before
   ScaleColumns(false);
   r_.FillZero();
   Factor(0, k_);
@@ -287,6 +288,7 @@ int64_t GramSchmidt<T>::CountIndependent() const {
 
 template <typename T>
 int64_t GramSchmidt<T>::RunPivoted(double tolerance, int32_t* permutation) {
+  random_ = Random(0);
   ScaleColumns(true);
   r_.FillZero();
   const Matrix<T> w = w_.view(), r = r_.view();

@@ -60,7 +60,7 @@ class GramSchmidt {
   T* largest_;              // [n] greatest magnitude of each column, then its power of two
   T* squares_;              // [n] squared norm left of each column, when pivoting
   bool scaled_ = false;
-  Random random_{0};
+  Random random_{0};  // begins anew with each matrix
 };
 
 }  // namespace tern::linalg

@@ -39,7 +39,7 @@ void RunHadamard(const Env& env, const Operand& x, HadamardScale scale, T* y) {
 }  // namespace
 
 Tensor WalshHadamard(Context& ctx, const Tensor& x, HadamardScale scale) {
-  if (x.defined() && x.rank() == 1) {
+  if (x.defined() && x.rank() == 1 && x.link().tape == nullptr) {
     return WalshHadamard(ctx, x.Reshaped({1, x.dim(0)}), scale).Reshaped(x.shape());
   }
   const Operand operand = {"WalshHadamard", "x", x};

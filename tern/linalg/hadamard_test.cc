@@ -8,6 +8,7 @@
 #include <bit>
 #include <random>
 
+#include "tern/autograd/tape.h"
 #include "tern/linalg/batch.h"
 #include "tern/linalg/test_matrices.h"
 
@@ -126,6 +127,11 @@ TYPED_TEST(HadamardTest, Refuses) {
     const Tensor x = this->WholeNumbers({3, 8});
     x.data<TypeParam>()[13] = static_cast<TypeParam>(bad);
     testing::ExpectError([&] { WalshHadamard(ctx, x); }, ErrorKind::kNumeric, "in row 1");
+  }
+  Tape tape(ctx);
+  for (const Shape& shape : {Shape{8}, Shape{2, 8}}) {
+    const Tensor x = tape.Watch(this->WholeNumbers(shape));
+    testing::ExpectError([&] { WalshHadamard(ctx, x); }, ErrorKind::kInvalidArgument, "on a tape");
   }
 }
 
