@@ -9,13 +9,13 @@
 namespace tern {
 
 ConversationAnswer AnswerConversation(Session& session, const Tokenizer& tokenizer,
-                                      const ChatFormat& format,
-                                      std::span<const ChatMessage> messages,
-                                      const GenerateOptions& options, const std::tm& now,
+                                      const ChatFormat& format, const Conversation& conversation,
+                                      const GenerateOptions& options,
                                       FunctionRef<bool(std::string_view text)> on_text) {
   // Between two calls of on_text; a part of a prompt is read in one go.
   constexpr size_t kPartTokens = 128;
-  const std::vector<int32_t> ids = tokenizer.Encode(format.Render(messages, true, now));
+  const std::vector<int32_t> ids =
+      tokenizer.Encode(format.Render(conversation.messages, /*answer=*/true, conversation.now));
   if (static_cast<int64_t>(ids.size()) >= session.capacity()) {
     Fail(ErrorKind::kInvalidArgument,
          "the conversation has {} tokens, which leaves no room for an answer in a context of {}",

@@ -5,8 +5,8 @@
 #pragma once
 
 #include <ctime>
-#include <span>
 #include <string_view>
+#include <vector>
 
 #include "tern/base/function_ref.h"
 #include "tern/models/chat_format.h"
@@ -14,19 +14,23 @@
 
 namespace tern {
 
+struct Conversation {
+  std::vector<ChatMessage> messages;
+  std::tm now = {};  // what its template takes for the time; one for all turns keeps what was read
+};
+
 struct ConversationAnswer {
   GenerateResult result;      // prompt_tokens: those that were read now
   int64_t reused_tokens = 0;  // those at the beginning that the session held
 };
 
-// Continues `messages` as the assistant. Ends at the format's end of turn too. on_text gets the
-// text as Generate hands it out, and an empty one now and then while a long prompt is read; it
+// Continues the conversation as the assistant. Ends at the format's end of turn too. on_text gets
+// the text as Generate hands it out, and an empty one now and then while a long prompt is read; it
 // returns whether to go on. Throws Error for a conversation that the template refuses, or that
 // leaves no room for an answer; the session stays usable.
 ConversationAnswer AnswerConversation(Session& session, const Tokenizer& tokenizer,
-                                      const ChatFormat& format,
-                                      std::span<const ChatMessage> messages,
-                                      const GenerateOptions& options, const std::tm& now,
+                                      const ChatFormat& format, const Conversation& conversation,
+                                      const GenerateOptions& options,
                                       FunctionRef<bool(std::string_view text)> on_text);
 
 }  // namespace tern

@@ -31,7 +31,7 @@ class ConversationTest : public ::testing::Test {
   }
 
   ConversationAnswer Answer(Session& session, const Messages& messages) {
-    return AnswerConversation(session, tokenizer_, format_, messages, options_, {}, GoOn);
+    return AnswerConversation(session, tokenizer_, format_, {messages}, options_, GoOn);
   }
 
   TestContext ctx_;
@@ -82,7 +82,7 @@ TEST_F(ConversationTest, StopsWhileItReads) {
   const Messages messages = {{"user", std::string(500, 'a')}};
   int calls = 0;
   const ConversationAnswer answer =
-      AnswerConversation(session, tokenizer_, format_, messages, options_, {},
+      AnswerConversation(session, tokenizer_, format_, {messages}, options_,
                          [&](std::string_view) { return ++calls < 3; });
   EXPECT_EQ(answer.result.reason, StopReason::kCancelled);
   EXPECT_EQ(answer.result.text, "");

@@ -89,7 +89,7 @@ class Chat {
                                                   : std::min(loaded_.model->config().max_positions,
                                                              kDefaultContext),
                   .kv_dtype = options.kv_type}),
-        now_(LocalTime()) {
+        conversation_({.messages = {}, .now = LocalTime()}) {
     Reset();
     if (!options.load.empty()) LoadMessages(options.load);
   }
@@ -166,10 +166,10 @@ class Chat {
 
   void Say(const std::string& text) {
     InterruptFlag::Clear();
-    messages_.push_back({"user", text});
+    conversation_.messages.push_back({"user", text});
     GenerateOptions generate = options_.generate;
     // Another answer each time, and the same one after /load.
-    generate.sampler.seed += messages_.size();
+    generate.sampler.seed += conversation_.messages.size();
     Turn turn;
     bool shown = false;
     const auto show = [&](std::string_view piece) {
@@ -178,10 +178,10 @@ class Chat {
       return !InterruptFlag::interrupted();
     };
     try {
-      turn.answer = AnswerConversation(session_, *loaded_.tokenizer, format_, messages_, generate,
-                                       now_, show);
+      turn.answer =
+          AnswerConversation(session_, *loaded_.tokenizer, format_, conversation_, generate, show);
     } catch (...) {
-      messages_.pop_back();
+      conversation_.messages.pop_back();
       if (shown && !options_.json) Print("\n");
       throw;
     }
@@ -189,10 +189,10 @@ class Chat {
     if (!options_.json) Print("\n");
     PrintCause(result.reason);
     if (result.reason == StopReason::kCancelled && result.text.empty()) {
-      messages_.pop_back();
+      conversation_.messages.pop_back();
       return;
     }
-    messages_.push_back({"assistant", result.text});
+    conversation_.messages.push_back({"assistant", result.text});
     turn.prompt_rate = TokensPerSecond(result.prompt_tokens, result.prompt_seconds);
     turn.rate = TokensPerSecond(result.steps, result.generate_seconds);
     turns_.push_back(std::move(turn));
@@ -212,13 +212,13 @@ class Chat {
   }
 
   void Reset() {
-    messages_.clear();
-    if (!options_.system.empty()) messages_.push_back({"system", options_.system});
+    conversation_.messages.clear();
+    if (!options_.system.empty()) conversation_.messages.push_back({"system", options_.system});
   }
 
   nlohmann::ordered_json MessagesJson() const {
     auto list = nlohmann::ordered_json::array();
-    for (const ChatMessage& message : messages_) {
+    for (const ChatMessage& message : conversation_.messages) {
       list.push_back({{"role", message.role}, {"content", message.content}});
     }
     return list;
@@ -226,8 +226,8 @@ class Chat {
 
   void SaveMessages(const std::string& path) const {
     WriteJsonFile(path, {{"model", options_.model}, {"messages", MessagesJson()}});
-    fmt::print(stderr, "[{} in {}]\n", CountText(static_cast<int64_t>(messages_.size()), "message"),
-               path);
+    fmt::print(stderr, "[{} in {}]\n",
+               CountText(static_cast<int64_t>(conversation_.messages.size()), "message"), path);
   }
 
   void LoadMessages(const std::string& path) {
@@ -241,14 +241,14 @@ class Chat {
       const JsonObject message(item, path + ": messages");
       messages.push_back({message.GetString("role"), message.GetString("content")});
     }
-    messages_ = std::move(messages);
-    fmt::print(stderr, "[{} of {}]\n", CountText(static_cast<int64_t>(messages_.size()), "message"),
-               path);
+    conversation_.messages = std::move(messages);
+    fmt::print(stderr, "[{} of {}]\n",
+               CountText(static_cast<int64_t>(conversation_.messages.size()), "message"), path);
   }
 
   void PrintStats() const {
     fmt::print(stderr, "[{}; {} of {} in the context",
-               CountText(static_cast<int64_t>(messages_.size()), "message"),
+               CountText(static_cast<int64_t>(conversation_.messages.size()), "message"),
                CountText(session_.position()), CountText(session_.capacity(), "token"));
     if (!turns_.empty()) {
       const Turn& turn = turns_.back();
@@ -283,9 +283,8 @@ class Chat {
   const LoadedModel loaded_;
   const ChatFormat format_;
   Session session_;
-  const std::tm now_;  // of the whole conversation, so that what was read stays right
   ChatInput input_;
-  std::vector<ChatMessage> messages_;
+  Conversation conversation_;
   std::vector<Turn> turns_;
 };
 
