@@ -81,15 +81,16 @@ struct LossAttrs {
   float scale = 1;            // gradient of the summed loss is multiplied by it
   int32_t ignore_index = -1;  // targets that do not count
 };
+// In double: 1 - beta2 of an f32 beta2 = 0.999 is off by 1e-5 of itself.
 struct AdamWAttrs {
-  float learning_rate = 0;
-  float beta1 = 0.9f;
-  float beta2 = 0.95f;
-  float eps = 1e-8f;
-  float weight_decay = 0;
-  float bias_correction1 = 1;  // 1 - beta1^step
-  float bias_correction2 = 1;
-  float gradient_scale = 1;  // the gradient is multiplied by it first (clipping)
+  double learning_rate = 0;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double eps = 1e-8;
+  double weight_decay = 0;
+  double bias_correction1 = 1;  // 1 - beta1^step
+  double bias_correction2 = 1;
+  double gradient_scale = 1;  // the gradient is multiplied by it first (clipping)
 };
 
 using OpAttrs = std::variant<std::monostate, ScalarAttrs, AxisAttrs, GemmAttrs, ScreenAttrs,

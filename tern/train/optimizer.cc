@@ -13,6 +13,15 @@ bool IsMatrix(ParameterKind kind) {
   return kind == ParameterKind::kTernaryMaster || kind == ParameterKind::kMatrix;
 }
 
+// By multiplications alone: std::pow has other last bits with another C library.
+double Power(double base, int64_t exponent) {
+  double power = 1;
+  for (; exponent > 0; exponent /= 2, base *= base) {
+    if (exponent % 2 == 1) power *= base;
+  }
+  return power;
+}
+
 }  // namespace
 
 Optimizer::Optimizer(Context& ctx, std::span<const Parameter> parameters,
@@ -53,19 +62,17 @@ double Optimizer::Step(const Tape& tape, const Rates& rates) {
   const double norm = GradientNorm(tape);
   ++step_;
   AdamWAttrs attrs;
-  attrs.learning_rate = static_cast<float>(rates.learning_rate);
-  attrs.beta1 = static_cast<float>(options_.beta1);
-  attrs.beta2 = static_cast<float>(options_.beta2);
-  attrs.eps = static_cast<float>(options_.eps);
-  attrs.bias_correction1 =
-      static_cast<float>(1 - std::pow(options_.beta1, static_cast<double>(step_)));
-  attrs.bias_correction2 =
-      static_cast<float>(1 - std::pow(options_.beta2, static_cast<double>(step_)));
+  attrs.learning_rate = rates.learning_rate;
+  attrs.beta1 = options_.beta1;
+  attrs.beta2 = options_.beta2;
+  attrs.eps = options_.eps;
+  attrs.bias_correction1 = 1 - Power(options_.beta1, step_);
+  attrs.bias_correction2 = 1 - Power(options_.beta2, step_);
   if (options_.clip_norm > 0 && norm > options_.clip_norm) {
-    attrs.gradient_scale = static_cast<float>(options_.clip_norm / norm);
+    attrs.gradient_scale = options_.clip_norm / norm;
   }
   for (const Slot& slot : slots_) {
-    attrs.weight_decay = slot.decays ? static_cast<float>(rates.weight_decay) : 0;
+    attrs.weight_decay = slot.decays ? rates.weight_decay : 0;
     const Tensor* in[] = {&tape.Gradient(*slot.parameter.value)};
     const Tensor* out[] = {slot.parameter.value, &slot.exp_avg, &slot.exp_avg_sq};
     ctx_.Run({.op = Op::kAdamW, .inputs = in, .outputs = out, .attrs = attrs});

@@ -246,11 +246,11 @@ void AddTransformer(DType t, Cases* cases) {
     cases->push_back({Op::kAdamW,
                       {x},
                       {x, x, x.Between(0, 1)},
-                      AdamWAttrs{.learning_rate = 1e-3f,
-                                 .weight_decay = 0.1f,
-                                 .bias_correction1 = 0.1f,
-                                 .bias_correction2 = 0.05f,
-                                 .gradient_scale = 0.5f}});
+                      AdamWAttrs{.learning_rate = 1e-3,
+                                 .weight_decay = 0.1,
+                                 .bias_correction1 = 0.1,
+                                 .bias_correction2 = 0.05,
+                                 .gradient_scale = 0.5}});
   }
 }
 

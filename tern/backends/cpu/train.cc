@@ -22,16 +22,15 @@ const kernels::AdamWKernels<T>& AdamW(const Env& env) {
 template <typename T>
 void RunAdamWOf(const Env& env, const OpCall& call) {
   const AdamWAttrs& attrs = call.as<AdamWAttrs>();
-  // In double, as torch computes its scalars.
-  const double lr = attrs.learning_rate;
+  // Scalars are computed in double, as torch does, and then rounded.
   const kernels::AdamWStep<T> step = {
       .gradient_scale = static_cast<T>(attrs.gradient_scale),
-      .decay = static_cast<T>(1.0 - lr * attrs.weight_decay),
+      .decay = static_cast<T>(1.0 - attrs.learning_rate * attrs.weight_decay),
       .beta2 = static_cast<T>(attrs.beta2),
       .one_minus_beta1 = static_cast<T>(1.0 - attrs.beta1),
       .one_minus_beta2 = static_cast<T>(1.0 - attrs.beta2),
-      .step_size = static_cast<T>(lr / attrs.bias_correction1),
-      .sqrt_bias_correction2 = static_cast<T>(std::sqrt(double{attrs.bias_correction2})),
+      .step_size = static_cast<T>(attrs.learning_rate / attrs.bias_correction1),
+      .sqrt_bias_correction2 = static_cast<T>(std::sqrt(attrs.bias_correction2)),
       .eps = static_cast<T>(attrs.eps)};
   env.threads.ParallelFor(call.in(0).elements(), kGrain, [&](int64_t begin, int64_t end) {
     AdamW<T>(env).step(step, call.in(0).data<T>() + begin, call.out(0).data<T>() + begin,

@@ -19,14 +19,14 @@ void Step(Context& ctx, const Tensor& grad, const std::vector<Tensor>& state,
 // part.
 TEST(CpuAdamWTest, FollowsTheAlgorithmForAnyThreads) {
   constexpr int64_t kElements = 20000;
-  const AdamWAttrs attrs = {.learning_rate = 2e-3f,
-                            .beta1 = 0.9f,
-                            .beta2 = 0.95f,
-                            .eps = 1e-8f,
-                            .weight_decay = 0.1f,
-                            .bias_correction1 = 1 - 0.9f * 0.9f,
-                            .bias_correction2 = 1 - 0.95f * 0.95f,
-                            .gradient_scale = 0.25f};
+  const AdamWAttrs attrs = {.learning_rate = 2e-3,
+                            .beta1 = 0.9,
+                            .beta2 = 0.95,
+                            .eps = 1e-8,
+                            .weight_decay = 0.1,
+                            .bias_correction1 = 1 - 0.9 * 0.9,
+                            .bias_correction2 = 1 - 0.95 * 0.95,
+                            .gradient_scale = 0.25};
   std::mt19937 random(1);
   const auto one = MakeContext(1);
   const auto three = MakeContext(3);
@@ -51,7 +51,7 @@ TEST(CpuAdamWTest, FollowsTheAlgorithmForAnyThreads) {
     const double m = attrs.beta1 * f64[1].data<double>()[i] + (1.0 - attrs.beta1) * g;
     const double v = attrs.beta2 * f64[2].data<double>()[i] + (1.0 - attrs.beta2) * g * g;
     const double decayed =
-        f64[0].data<double>()[i] * (1 - double{attrs.learning_rate} * attrs.weight_decay);
+        f64[0].data<double>()[i] * (1 - attrs.learning_rate * attrs.weight_decay);
     const double update =
         m / attrs.bias_correction1 / (std::sqrt(v / attrs.bias_correction2) + attrs.eps);
     expected[i] = decayed - attrs.learning_rate * update;
@@ -64,6 +64,20 @@ TEST(CpuAdamWTest, FollowsTheAlgorithmForAnyThreads) {
     ASSERT_NEAR(expected[i], f64[0].data<double>()[i], 1e-12) << i;
     ASSERT_NEAR(expected[i], f32[0].data<float>()[i], 1e-6) << i;
   }
+}
+
+// What torch multiplies squares by is f32 of 1 - 0.999, not 1 less f32 of 0.999.
+TEST(CpuAdamWTest, RoundsItsFactorsOnce) {
+  const auto ctx = MakeContext(1);
+  const auto full = [&](float value) {
+    const Tensor t = ctx->Empty({1}, DType::kF32);
+    *t.data<float>() = value;
+    return t;
+  };
+  const std::vector<Tensor> state = {full(0), full(0), full(0)};
+  Step(*ctx, full(1), state, {.learning_rate = 1, .beta1 = 0.9, .beta2 = 0.999});
+  EXPECT_EQ(state[1].item<float>(), static_cast<float>(1 - 0.9));
+  EXPECT_EQ(state[2].item<float>(), static_cast<float>(1 - 0.999));
 }
 
 }  // namespace
