@@ -5,7 +5,6 @@
 #include <array>
 #include <cmath>
 #include <utility>
-#include <vector>
 
 #include "tern/base/check.h"
 #include "tern/ops/ops.h"
@@ -51,7 +50,7 @@ Tensor Attention::Mix(Context& ctx, const Tensor& q, const KvCache::Entry& seen,
                           shape_.window - 1);
   };
   if (tokens == 1) return one(0);
-  std::vector<Tensor> parts;
+  PoolVector<Tensor> parts({&ctx.pool(), MemoryTag::kWorkspace});
   const int64_t whole = std::max<int64_t>(0, shape_.window - start);
   if (whole > 0) {
     parts.push_back(

@@ -131,6 +131,18 @@ TEST_F(NnTest, WeightsAreRoundedBeforeUse) {
   EXPECT_FALSE(Weight().Get(ctx_).defined());
 }
 
+TEST_F(NnTest, AFrozenNormGivesTheSame) {
+  const Tensor x = Normal({kRows, kIn});
+  for (const bool adds_one : {false, true}) {
+    const Tensor weight = Normal({kIn});
+    RmsNorm norm(Weight(weight, DType::kBF16), 1e-5, adds_one);
+    const std::vector<float> wanted = Values(norm.Forward(ctx_, x));
+    norm.Freeze(ctx_);
+    EXPECT_EQ(Values(norm.Forward(ctx_, x)), wanted);
+    EXPECT_EQ(Values(norm.weight().value()), Values(ops::RoundTo(ctx_, weight, DType::kBF16)));
+  }
+}
+
 TEST_F(NnTest, NarrowTablesAreUsedAsTheyAre) {
   const Tensor value = Normal({6, kIn});
   const Tensor narrow = ops::Cast(ctx_, value, DType::kBF16);

@@ -14,7 +14,13 @@ RmsNorm::RmsNorm(Weight weight, double eps, bool adds_one)
   TERN_CHECK(weight_.defined());
 }
 
+void RmsNorm::Freeze(Context& ctx) {
+  weight_.Freeze(ctx);
+  if (adds_one_) factor_ = Factor(ctx);
+}
+
 Tensor RmsNorm::Factor(Context& ctx) const {
+  if (factor_.defined()) return factor_;
   const Tensor weight = weight_.Get(ctx);
   return adds_one_ ? ops::AddScalar(ctx, weight, 1) : weight;
 }

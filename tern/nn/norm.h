@@ -20,12 +20,13 @@ class RmsNorm {
   Features Prepare(Context& ctx, const Tensor& x, ActivationKind kind) const;
 
   const Weight& weight() const { return weight_; }
-  void Freeze(Context& ctx) { weight_.Freeze(ctx); }
+  void Freeze(Context& ctx);
 
  private:
   Tensor Factor(Context& ctx) const;
 
   Weight weight_;
+  Tensor factor_;  // 1 + weight, once frozen
   double eps_;
   bool adds_one_;
 };

@@ -74,7 +74,8 @@ TernaryWeight EmptyWeight(Context& ctx, const Tensor& like, const TernaryAttrs& 
   return {.panels = ctx.EmptyLike(like, {PanelsBytes(attrs.n, attrs.k)}, DType::kU8),
           .multiplier = ctx.EmptyLike(like, {1}, DType::kF32),
           .attrs = attrs,
-          .latent = {}};
+          .latent = {},
+          .one = {}};
 }
 
 Tensor DequantizeRows(Context& ctx, const QuantRows& x) {
@@ -102,8 +103,7 @@ Tensor ScaledBitLinear(Context& ctx, const QuantRows& x, const TernaryWeight& w,
                        const Tensor& bias) {
   if (w.groups() > 1) return TernaryLinear(ctx, RecordedRows(ctx, x), w, bias);
   TernaryWeight unscaled = w;
-  unscaled.multiplier = ctx.EmptyLike(w.panels, {1}, DType::kF32);
-  Run(ctx, Op::kFill, {}, {&unscaled.multiplier}, ScalarAttrs{1});
+  unscaled.multiplier = w.one;
   const Tensor y = Mul(ctx, BitLinear(ctx, x, unscaled), w.multiplier.Reshaped({w.attrs.n}));
   return bias.defined() ? Add(ctx, y, bias) : y;
 }
@@ -197,6 +197,7 @@ TernaryWeight PackTernary(Context& ctx, const Tensor& trits, const Tensor& scale
   const int64_t groups = MergeScales(plain.span<int8_t>(), attrs.n, attrs.k, own.span<float>());
   if (groups == 0) return PackTernary(ctx, plain, own.span<float>()[0]);
   TernaryWeight out = PackTernary(ctx, plain, 1.0f);
+  out.one = out.multiplier;
   out.multiplier = ctx.EmptyLike(scales, {attrs.n, groups}, DType::kF32);
   CopyInto(
       ctx,
@@ -217,9 +218,7 @@ Tensor DequantizeTernary(Context& ctx, const TernaryWeight& w) {
     Run(ctx, Op::kDequantizeTernary, {&w.panels, &w.multiplier}, {&y}, w.attrs);
     return y;
   }
-  const Tensor one = ctx.EmptyLike(w.panels, {1}, DType::kF32);
-  Run(ctx, Op::kFill, {}, {&one}, ScalarAttrs{1});
-  Run(ctx, Op::kDequantizeTernary, {&w.panels, &one}, {&y}, w.attrs);
+  Run(ctx, Op::kDequantizeTernary, {&w.panels, &w.one}, {&y}, w.attrs);
   const int64_t n = w.attrs.n, groups = w.groups();
   const Tensor scaled =
       Mul(ctx, y.Reshaped({n, groups, w.attrs.k / groups}), w.multiplier.Reshaped({n, groups, 1}));

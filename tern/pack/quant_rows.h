@@ -29,6 +29,8 @@ struct TernaryWeight {
   TernaryAttrs attrs;
   // The master weights f32 [n, k] that the trits were made from, when a tape watches them.
   Tensor latent;
+  // Beside scales: 1 as f32 [1], for the ops that take one multiplier.
+  Tensor one;
 
   bool has_scales() const { return multiplier.rank() == 2; }
   int64_t groups() const { return has_scales() ? multiplier.dim(1) : 1; }
