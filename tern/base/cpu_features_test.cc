@@ -59,6 +59,13 @@ TEST(CpuFeaturesTest, AgreesWithTheCompilersDetection) {
 #endif
 
 #if defined(__aarch64__)
+#if defined(TERN_EMULATED)
+// Or the kernels for it would be tested nowhere.
+TEST(CpuFeaturesTest, TheEmulatedCpuHasTheDotProduct) {
+  EXPECT_TRUE(CpuFeatures::Detect().neon_dot);
+}
+#endif
+
 // The registers that say what the CPU has, which Linux lets programs read where it says so.
 TEST(CpuFeaturesTest, AgreesWithTheIdentificationRegisters) {
   if ((::getauxval(AT_HWCAP) & HWCAP_CPUID) == 0) GTEST_SKIP() << "the registers are not readable";
