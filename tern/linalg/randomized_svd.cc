@@ -90,9 +90,9 @@ SvdResult RandomizedSvd(Context& ctx, const Tensor& a, int64_t rank, RandomizedS
   }
   const Env env = EnvOf(ctx, operand);
   const int64_t width = rank + std::min(options.oversample, small - rank);
-  const SvdResult result = {ctx.EmptyLike(a, MatrixShape(a, m, rank), a.dtype()),
-                            ctx.EmptyLike(a, a.shape().Without(-1).With(-1, rank), a.dtype()),
-                            ctx.EmptyLike(a, MatrixShape(a, rank, n), a.dtype())};
+  SvdResult result = {ctx.EmptyLike(a, MatrixShape(a, m, rank), a.dtype()),
+                      ctx.EmptyLike(a, a.shape().Without(-1).With(-1, rank), a.dtype()),
+                      ctx.EmptyLike(a, MatrixShape(a, rank, n), a.dtype())};
   WithFloat(a, [&](auto t) {
     using T = decltype(t);
     ForMatrices(env, BatchCount(a), [&](int64_t begin, int64_t end) {
