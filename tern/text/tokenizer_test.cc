@@ -304,7 +304,7 @@ json SentencePieceJson() {
         {{"type", "ByteFallback"}},
         {{"type", "Fuse"}},
         {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}}}};
-  document["added_tokens"] = {AddedTokenJson(6, "<s>")};
+  document["added_tokens"] = json::array({AddedTokenJson(6, "<s>")});
   return document;
 }
 
