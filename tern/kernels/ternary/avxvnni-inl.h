@@ -2,16 +2,11 @@
 // VPDPBUSD on 256 bits, in its VEX encoding: four codes by four activations in each of 8 rows.
 #pragma once
 
-#include <immintrin.h>
-
-#include <cstring>
-
-#include "tern/kernels/ternary/ternary.h"
+#include "tern/kernels/ternary/avx2-codes-inl.h"
 
 TERN_BEGIN_TARGET
 namespace ternary {
 
-constexpr int kVectorBytes = 32;
 constexpr int kTileRows = 6;
 constexpr int kTilePanels = 1;
 constexpr int kTileUnroll = 1;
@@ -19,26 +14,8 @@ constexpr int kSteps = 1 << 14;
 static_assert(int64_t{kSteps} * 4 * 128 * 2 <= INT32_MAX);
 static_assert(kMaxTernaryColumns * 128 * 2 <= INT32_MAX);
 
-using Codes = __m256i;
-using Columns = __m256i;
 using Sums = __v8si;  // see vnni512-inl.h
 
-HWY_INLINE Codes LoadCodes(const uint8_t* p) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-}
-HWY_INLINE void StoreCodes(Codes v, uint8_t* p) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
-}
-HWY_INLINE Columns LoadColumns(const int8_t* p) {
-  int32_t four;
-  std::memcpy(&four, p, sizeof(four));
-  return _mm256_set1_epi32(four);
-}
-HWY_INLINE void Touch(Columns& x) { asm volatile("" : "+x"(x)); }
-template <int kField>
-HWY_INLINE Codes Field(Codes packed) {
-  return _mm256_and_si256(_mm256_srli_epi16(packed, 2 * kField), _mm256_set1_epi8(3));
-}
 HWY_INLINE Sums MultiplyAdd(Codes w, Columns x, Sums sums) {
   return reinterpret_cast<Sums>(_mm256_dpbusd_avx_epi32(reinterpret_cast<__m256i>(sums), w, x));
 }
