@@ -128,10 +128,14 @@ AttentionRows<T, KV> RowsOf(const OpCall& call, const Layout& layout, int64_t ba
 // The queries of one block of one key-value head: the rows of a kernel's call are the tokens of a
 // head.
 template <typename T, typename KV>
-void AttendBlock(const Env& env, const OpCall& call, const Layout& layout,
-                 AttentionRows<T, KV> rows, int64_t batch, int64_t kv_head, int64_t block) {
+void AttendBlock(const Env& env, const OpCall& call, const Layout& layout, int64_t unit,
+                 T* scores) {
   const Tensor& q = call.in(0);
-  const int64_t first = block * Layout::kRows;
+  const int64_t kv_head = unit / layout.blocks % layout.kv_heads;
+  const int64_t batch = unit / layout.blocks / layout.kv_heads;
+  const int64_t first = layout.Block(unit % layout.blocks) * Layout::kRows;
+  auto rows = RowsOf<T, KV>(call, layout, batch, kv_head);
+  rows.scores = scores;
   rows.rows = std::min(Layout::kRows, layout.tokens - first);
   rows.q_stride = q.stride(1);
   rows.y_stride = layout.heads * layout.head_dim;
@@ -157,11 +161,7 @@ void AttendMany(const Env& env, const OpCall& call, const Layout& layout) {
   env.threads.ParallelFor(units, grain, [&](int64_t begin, int64_t end) {
     const Workspace scores(env.pool, static_cast<size_t>(Layout::kRows * padded_keys) * sizeof(T));
     for (int64_t unit = begin; unit < end; ++unit) {
-      const int64_t kv_head = unit / layout.blocks % layout.kv_heads;
-      const int64_t batch = unit / layout.blocks / layout.kv_heads;
-      auto rows = RowsOf<T, KV>(call, layout, batch, kv_head);
-      rows.scores = scores.template As<T>();
-      AttendBlock(env, call, layout, rows, batch, kv_head, layout.Block(unit % layout.blocks));
+      AttendBlock<T, KV>(env, call, layout, unit, scores.template As<T>());
     }
   });
 }
