@@ -181,7 +181,7 @@ bool GramSchmidt<T>::EstimateLoss(int64_t first, int64_t count) {
     const T left = r(first + j, first + j);
     sizes[j] += left * left;
     const T loss = std::sqrt(sizes[j] * (kEps<T> * kEps<T>)+losses[j]);
-    again |= !(loss <= kAcceptedLoss<T> * left);
+    again |= !(loss < kAcceptedLoss<T> * left);
     if (again) return true;
     loss_[first + j] = loss / left;
   }

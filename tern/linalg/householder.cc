@@ -10,17 +10,20 @@ namespace {
 
 constexpr int64_t kBlock = 32;
 
-// The block's product H(0) H(1) ... is I - V^T t V with V its rows and t upper triangular.
+// The block's product H(0) H(1) ... is I - V^T t V with V its rows, padded with zeros, and t upper
+// triangular. Dot products are summed in lanes: where all elements are alike, as in Laeuchli's
+// matrices, the roundings of one long sum all go one way, and t is off by n eps.
 template <typename T>
 void MakeFactor(const Env& env, Matrix<T> v, const T* tau, Matrix<T> t) {
-  T gram_space[kBlock * kBlock];
-  const Matrix<T> gram = {gram_space, v.rows, v.rows, kBlock, 1};
-  Multiply<T>(env, 1, v, v.Transposed(), false, gram);
+  const kernels::SvdKernels<T>& kernels = SvdKernelsOf<T>(env);
+  const int64_t padded = (v.columns + 15) / 16 * 16;
+  T gram[kBlock];
   for (int64_t j = 0; j < v.rows; ++j) {
+    kernels.right_product(v.data, v.row_stride, j, v.Row(j), gram, padded);
     for (int64_t i = 0; i < v.rows; ++i) t(i, j) = 0;
     for (int64_t i = 0; i < j; ++i) {
       T sum = 0;
-      for (int64_t k = i; k < j; ++k) sum += t(i, k) * gram(k, j);
+      for (int64_t k = i; k < j; ++k) sum += t(i, k) * gram[k];
       t(i, j) = -tau[j] * sum;
     }
     t(j, j) = tau[j];

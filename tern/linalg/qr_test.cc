@@ -111,6 +111,10 @@ TYPED_TEST(QrTest, DependentColumnsAreCountedAndQIsOrthonormal) {
 TYPED_TEST(QrTest, Zeros) {
   EXPECT_EQ(this->CheckQr(Values(70 * 50, 0.0), 70, 50), 0);
   EXPECT_EQ(this->CheckQr(Values(50 * 70, 0.0), 50, 70), 0);
+  // A block of the algorithm may have one column.
+  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{1, 1}, {1, 5}, {5, 1}, {40, 33}}) {
+    EXPECT_EQ(this->CheckQr(Values(static_cast<size_t>(m * n), 0.0), m, n), 0);
+  }
   Values a = testing::RandomMatrix(this->random_, 50, 40);
   for (int64_t i = 0; i < 50; ++i) a[i * 40 + 17] = 0;
   EXPECT_EQ(this->CheckQr(a, 50, 40), 39);

@@ -107,10 +107,12 @@ TYPED_TEST(SvdTest, PlantedValues) {
 
 TYPED_TEST(SvdTest, HilbertAndLaeuchli) {
   for (const int64_t n : {2, 12, 100}) this->CheckSvd(testing::HilbertMatrix(n, n), n, n);
-  for (const double delta : {1e-3, 1e-9, 1e-20}) {
-    const auto s = this->CheckSvd(testing::LaeuchliMatrix(70, delta), 71, 70);
-    EXPECT_NEAR(s[0], std::sqrt(70 + delta * delta), 71 * this->kEps * s[0]);
-    EXPECT_NEAR(s[69], delta, 71 * this->kEps * s[0]);
+  for (const auto& [n, delta] :
+       {std::pair<int64_t, double>{70, 1e-3}, {70, 1e-9}, {70, 1e-20}, {290, 1e-9}}) {
+    const auto s = this->CheckSvd(testing::LaeuchliMatrix(n, delta), n + 1, n);
+    const double bound = static_cast<double>(n + 1) * this->kEps * s[0];
+    EXPECT_NEAR(s[0], std::sqrt(static_cast<double>(n) + delta * delta), bound);
+    EXPECT_NEAR(s[n - 1], delta, bound);
   }
 }
 
