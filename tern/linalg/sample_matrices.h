@@ -178,9 +178,9 @@ using WiderThanDouble = double;
 template <typename T>
 using Wide = std::conditional_t<std::is_same_v<T, float>, double, WiderThanDouble>;
 
-// ||a - x y||_F / ||a||_F for a [m, n], x [m, k], y [k, n].
+// ||a - x y||_F / ||a||_F for a [m, n], x [m, k], y [k, n]; with d, ||a - x diag(d) y||_F.
 template <typename T>
-double ProductError(Matrix<const T> a, Matrix<const T> x, Matrix<const T> y) {
+double ProductError(Matrix<const T> a, Matrix<const T> x, Matrix<const T> y, const T* d = nullptr) {
   long double scale = 0;
   for (int64_t i = 0; i < a.rows; ++i) {
     for (int64_t j = 0; j < a.columns; ++j) {
@@ -192,7 +192,7 @@ double ProductError(Matrix<const T> a, Matrix<const T> x, Matrix<const T> y) {
   for (int64_t i = 0; i < a.rows; ++i) {
     for (int64_t j = 0; j < a.columns; ++j) row[j] = a(i, j);
     for (int64_t k = 0; k < x.columns; ++k) {
-      const Wide<T> factor = x(i, k);
+      const Wide<T> factor = static_cast<Wide<T>>(x(i, k)) * (d == nullptr ? T(1) : d[k]);
       if (factor == 0) continue;
       for (int64_t j = 0; j < a.columns; ++j) row[j] -= factor * static_cast<Wide<T>>(y(k, j));
     }

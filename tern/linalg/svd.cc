@@ -12,7 +12,7 @@ namespace tern::linalg {
 
 template <typename T>
 void SvdByBidiagonal(const Env& env, Matrix<T> a, SvdMethod method, const TallSvd<T>& out) {
-  constexpr int64_t kDirect = 64;  // columns, up to which QR sweeps alone are as fast
+  constexpr int64_t kDirect = 32;  // columns, up to which QR sweeps alone are as fast
   const int64_t m = a.rows, n = a.columns;
   const bool tall = 5 * m > 8 * n;
   const Reflectors<T> q(env.pool, tall ? n : 0, m), left(env.pool, n, tall ? n : m),

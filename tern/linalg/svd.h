@@ -3,7 +3,7 @@
 //
 // In two phases, as Golub and Reinsch (1970): Householder reflections in blocks make a bidiagonal
 // (bidiagonalize.cc), for tall matrices after a QR decomposition (Chan 1982); then implicitly
-// shifted QR sweeps (bidiagonal_qr.cc), or above 64 columns divide and conquer
+// shifted QR sweeps (bidiagonal_qr.cc), or above 32 columns divide and conquer
 // (divide_conquer.cc), make that diagonal. Values come sorted, the greatest first, none negative.
 // Signs are fixed: the element of a column of u with the greatest magnitude is positive (the first
 // of them; in a wide matrix, m < n, of a row of vt). The same input gives the same bits on the same

@@ -88,7 +88,7 @@ TYPED_TEST(SvdTest, AFewColumns) {
   }
 }
 
-// The values that a matrix was made of come back, whether they fall, coincide or cluster; above 64
+// The values that a matrix was made of come back, whether they fall, coincide or cluster; above 32
 // columns divide and conquer has much to deflate.
 TYPED_TEST(SvdTest, PlantedValues) {
   const double condition = std::is_same_v<TypeParam, float> ? 1e6 : 1e15;
