@@ -190,7 +190,7 @@ HWY_INLINE void StoreLower(const T* u, const T* scales, int64_t side, T* l, int6
       TERN_UNROLL
       for (int r = 0; r < kWidth; ++r) {
         VecOf<T> y = hn::Mul(x[r], scale);
-        if (i == j) y = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(r + 1)), y);
+        if (i == j) y = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(r) + 1), y);
         hn::StoreU(y, d, l + (i + r) * stride + j);
       }
     }
