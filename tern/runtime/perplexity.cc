@@ -4,17 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "tern/base/error.h"
 #include "tern/base/portable_math.h"
-#include "tern/ops/ops.h"
+#include "tern/runtime/scorer.h"
 
 namespace tern {
 namespace {
-
-// Logits of a chunk take this much at most, but for one row.
-constexpr int64_t kMaxLogits = int64_t{1} << 24;
-constexpr int64_t kMaxChunkTokens = 512;
 
 constexpr double kLog2 = 0.6931471805599453094;
 
@@ -28,57 +25,12 @@ int64_t CheckedWindow(const ModelConfig& config, int64_t window) {
   return window;
 }
 
-std::optional<int32_t> FirstContext(const ModelConfig& config) {
-  if (config.bos) return config.bos;
-  if (!config.eos.empty()) return config.eos.front();
-  return std::nullopt;
+// An Error where the loss is not finite; tokens are counted from the text's beginning.
+void CheckLoss(double nats, int64_t first, int64_t count) {
+  if (std::isfinite(nats)) return;
+  Fail(ErrorKind::kNumeric, "the loss of tokens {} to {} is {}: the model overflows there", first,
+       first + count - 1, nats);
 }
-
-class Scorer {
- public:
-  Scorer(Context& ctx, const Model& model, int64_t window, DType kv_dtype)
-      : ctx_(ctx),
-        model_(model),
-        cache_(model.MakeCache(ctx, window, kv_dtype)),
-        chunk_tokens_(
-            std::clamp(kMaxLogits / model.config().vocab_size, int64_t{1}, kMaxChunkTokens)) {}
-
-  // The summed loss of `targets`; `context` is the token before them.
-  double Window(int32_t context, std::span<const int32_t> targets) {
-    cache_.Truncate(0);
-    double nats = 0;
-    while (!targets.empty()) {
-      const size_t count = std::min(targets.size(), static_cast<size_t>(chunk_tokens_));
-      nats += Chunk(context, targets.first(count));
-      context = targets[count - 1];
-      targets = targets.subspan(count);
-    }
-    return nats;
-  }
-
- private:
-  double Chunk(int32_t context, std::span<const int32_t> targets) {
-    const auto rows = static_cast<int64_t>(targets.size());
-    const Tensor inputs = ctx_.Empty({1, rows}, DType::kI32, MemoryTag::kWorkspace);
-    inputs.data<int32_t>()[0] = context;
-    std::copy(targets.begin(), targets.end() - 1, inputs.data<int32_t>() + 1);
-    const Tensor wanted = ctx_.Empty({rows}, DType::kI32, MemoryTag::kWorkspace);
-    std::copy(targets.begin(), targets.end(), wanted.data<int32_t>());
-
-    const Tensor logits = model_.Forward(ctx_, inputs, {.cache = &cache_});
-    const Tensor losses =
-        ops::CrossEntropy(ctx_, logits.Reshaped({rows, model_.config().vocab_size}), wanted);
-    ctx_.backend(losses.device()).Synchronize();
-    double nats = 0;
-    for (const float loss : losses.span<float>()) nats += loss;
-    return nats;
-  }
-
-  Context& ctx_;
-  const Model& model_;
-  KvCache cache_;
-  int64_t chunk_tokens_;
-};
 
 }  // namespace
 
@@ -106,16 +58,66 @@ PerplexityResult Perplexity(Context& ctx, const Model& model, std::span<const in
   Scorer scorer(ctx, model, window, options.kv_dtype);
   while (!ids.empty()) {
     const auto targets = ids.first(std::min(ids.size(), static_cast<size_t>(window)));
-    result.nats += scorer.Window(*context, targets);
+    scorer.Rewind(0);
+    double nats = 0;
+    scorer.Score(*context, targets, [&](float loss) { nats += loss; });
+    result.nats += nats;
     ++result.windows;
     context = targets.back();
+    const auto before = result.tokens - static_cast<int64_t>(ids.size());
     ids = ids.subspan(targets.size());
-    if (!std::isfinite(result.nats)) {
-      Fail(ErrorKind::kNumeric, "the loss of tokens {} to {} is {}: the model overflows there",
-           result.tokens - static_cast<int64_t>(ids.size() + targets.size()),
-           result.tokens - static_cast<int64_t>(ids.size()) - 1, result.nats);
-    }
+    CheckLoss(result.nats, before, static_cast<int64_t>(targets.size()));
     on_progress(result.tokens - static_cast<int64_t>(ids.size()));
+  }
+  return result;
+}
+
+double LlamaPerplexityResult::NatsPerToken() const { return nats / static_cast<double>(tokens); }
+
+double LlamaPerplexityResult::Perplexity() const { return PortableExp(NatsPerToken()); }
+
+double LlamaPerplexityResult::StandardError() const {
+  const double mean = NatsPerToken();
+  const double variance = squares / static_cast<double>(tokens) - mean * mean;
+  return Perplexity() * std::sqrt(std::max(variance, 0.0) / static_cast<double>(tokens - 1));
+}
+
+LlamaPerplexityResult LlamaPerplexity(Context& ctx, const Model& model,
+                                      std::span<const int32_t> ids, const LlamaWindows& options,
+                                      FunctionRef<void(int64_t read)> on_progress) {
+  constexpr int64_t kLeastWindow = 3;  // scores one token
+  const int64_t window = options.window;
+  if (window < kLeastWindow || window > model.config().max_positions) {
+    Fail(ErrorKind::kInvalidArgument,
+         "a window of {} tokens: of llama.cpp's, this model takes {} to {} "
+         "(max_position_embeddings)",
+         window, kLeastWindow, model.config().max_positions);
+  }
+  const auto count = static_cast<int64_t>(ids.size());
+  if (count < 2 * window) {
+    Fail(ErrorKind::kInvalidArgument,
+         "the text has {} tokens; llama.cpp's windows of {} take at least two windows full", count,
+         window);
+  }
+  CheckTokenIds(ids, model.config());
+  const auto read = static_cast<size_t>(window / 2);  // scored are those behind the next
+  LlamaPerplexityResult result;
+  Scorer scorer(ctx, model, window, options.kv_dtype);
+  std::vector<int32_t> tokens;
+  for (int64_t begin = 0; begin + window <= count; begin += window) {
+    const auto whole = ids.subspan(static_cast<size_t>(begin), static_cast<size_t>(window));
+    tokens.assign(whole.begin(), whole.end());
+    if (options.begin) tokens.front() = *options.begin;
+    scorer.Rewind(0);
+    scorer.Read(std::span(tokens).first(read));
+    scorer.Score(tokens[read], std::span(tokens).subspan(read + 1), [&](float loss) {
+      result.nats += loss;
+      result.squares += static_cast<double>(loss) * loss;
+      ++result.tokens;
+    });
+    ++result.windows;
+    CheckLoss(result.nats, begin, window);
+    on_progress(begin + window);
   }
   return result;
 }

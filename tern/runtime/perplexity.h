@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "tern/base/function_ref.h"
@@ -41,5 +42,32 @@ struct PerplexityResult {
 PerplexityResult Perplexity(Context& ctx, const Model& model, std::span<const int32_t> ids,
                             const PerplexityOptions& options,
                             FunctionRef<void(int64_t scored)> on_progress);
+
+// The figure of llama.cpp's llama-perplexity, for comparison with what its users measured. Of each
+// window of N tokens it scores those behind the first N / 2 + 1 alone, so that each has N / 2 + 1
+// or more before it; a rest shorter than a window is left out. Where the tokenizer puts a token in
+// front of texts, it takes the place of each window's first.
+struct LlamaWindows {
+  int64_t window = 512;          // N
+  std::optional<int32_t> begin;  // LeadingToken() (scorer.h)
+  DType kv_dtype = DType::kF32;
+};
+
+struct LlamaPerplexityResult {
+  int64_t tokens = 0;  // that were scored
+  int64_t windows = 0;
+  double nats = 0;     // summed over them
+  double squares = 0;  // of the nats of each, summed
+
+  double NatsPerToken() const;
+  double Perplexity() const;
+  // Of the perplexity, as llama.cpp estimates it: as if tokens were independent.
+  double StandardError() const;
+};
+
+// Throws Error for a text shorter than two windows, and for what Perplexity() refuses.
+LlamaPerplexityResult LlamaPerplexity(Context& ctx, const Model& model,
+                                      std::span<const int32_t> ids, const LlamaWindows& options,
+                                      FunctionRef<void(int64_t read)> on_progress);
 
 }  // namespace tern

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -121,6 +122,70 @@ TEST(PerplexityTest, LongWindowsInPiecesWithAnyThreads) {
     EXPECT_NEAR(result.nats, expected, 1500 * 0x1p-52 * expected);
   }
   EXPECT_EQ(nats[0], nats[1]);
+}
+
+// By the definition, each window in a pass of its own: a begin token in place of the first, and
+// targets from the one behind position N / 2.
+TEST(LlamaPerplexityTest, ScoresTheSecondHalfOfEachFullWindow) {
+  TestContext ctx(2);
+  const ModelConfig config = TinyConfig();
+  const auto model = Model::Create(ctx, config, 54);
+  model->Pack(ctx);
+  const std::vector<int32_t> ids = RandomIds(54, 100, config.vocab_size);
+  for (const int64_t window : {3, 8, 15, 50}) {
+    for (const std::optional<int32_t> begin : {std::optional<int32_t>(), std::optional(7)}) {
+      SCOPED_TRACE(testing::Message() << window << " " << begin.has_value());
+      double nats = 0;
+      double squares = 0;
+      int64_t tokens = 0;
+      for (int64_t first = 0; first + window <= 100; first += window) {
+        std::vector<int32_t> inputs(ids.begin() + first, ids.begin() + first + window);
+        if (begin) inputs.front() = *begin;
+        const Tensor logits = LogitsWithoutCache(ctx, *model, inputs);
+        for (int64_t i = window / 2; i + 1 < window; ++i, ++tokens) {
+          const double loss = Loss(logits.Selected(0, i).span<float>(), ids[first + i + 1]);
+          nats += loss;
+          squares += loss * loss;
+        }
+      }
+      std::vector<int64_t> read;
+      const LlamaPerplexityResult result =
+          LlamaPerplexity(ctx, *model, ids, {.window = window, .begin = begin},
+                          [&](int64_t count) { read.push_back(count); });
+      EXPECT_EQ(result.tokens, tokens);
+      EXPECT_EQ(result.windows, 100 / window);
+      EXPECT_EQ(read.size(), static_cast<size_t>(100 / window));
+      EXPECT_EQ(read.back(), 100 / window * window);
+      EXPECT_NEAR(result.nats, nats, static_cast<double>(tokens) * kLossTolerance);
+      // A loss is below 8, so its square is off by 16 times as much.
+      EXPECT_NEAR(result.squares, squares, static_cast<double>(tokens) * 16 * kLossTolerance);
+    }
+  }
+}
+
+TEST(LlamaPerplexityTest, Figures) {
+  // Losses of 1, 2, 2 and 3 nats: mean 2, variance 1/2.
+  const LlamaPerplexityResult result = {.tokens = 4, .windows = 2, .nats = 8, .squares = 18};
+  EXPECT_DOUBLE_EQ(result.Perplexity(), std::exp(2.0));
+  EXPECT_DOUBLE_EQ(result.StandardError(), std::exp(2.0) * std::sqrt(0.5 / 3));
+}
+
+TEST(LlamaPerplexityTest, RefusesWhatCannotBeScored) {
+  TestContext ctx;
+  const auto model = Model::Create(ctx, TinyConfig(), 55);
+  const auto message = [&](size_t count, int64_t window) -> std::string {
+    const std::vector<int32_t> ids(count, 1);
+    try {
+      LlamaPerplexity(ctx, *model, ids, {.window = window, .begin = {}}, Ignore);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(message(6, 3), "no error");
+  EXPECT_THAT(message(5, 3), HasSubstr("the text has 5 tokens"));
+  EXPECT_THAT(message(100, 2), HasSubstr("a window of 2 tokens"));
+  EXPECT_THAT(message(1000, 65), HasSubstr("takes 3 to 64"));
 }
 
 TEST(PerplexityTest, Units) {

@@ -189,6 +189,24 @@ TEST(Model, IsMeasured) {
   EXPECT_NE(whole, rounded);
   EXPECT_NEAR(whole["nats_per_token"].get<double>(), rounded["nats_per_token"].get<double>(), 0.01);
   EXPECT_THAT(Succeeds({"perplexity", run, "--file", text}).out, HasSubstr("bits per byte"));
+
+  const Arguments llama = {"perplexity", run, "--file", text, "--llama-windows"};
+  const nlohmann::json halves = SucceedsWithJson(llama);
+  EXPECT_EQ(halves["context"], kContext);
+  const int64_t windows = halves["windows"].get<int64_t>();
+  EXPECT_GT(windows, 2);
+  EXPECT_EQ(halves["tokens"], windows * (kContext - kContext / 2 - 1));
+  EXPECT_NEAR(halves["perplexity"].get<double>(), std::exp(halves["nats_per_token"].get<double>()),
+              1e-9 * halves["perplexity"].get<double>());
+  EXPECT_GT(halves["perplexity_error"].get<double>(), 0);
+  EXPECT_THAT(Succeeds(llama).out, HasSubstr("+/-"));
+  // The file's last line feed does not count.
+  Arguments longer = llama;
+  longer[3] = directory.Write("longer", TestDirectory::Read(text) + "\n");
+  Arguments shorter = llama;
+  shorter[3] = directory.Write("shorter", TestDirectory::Read(text));
+  ASSERT_NE(TestDirectory::Read(text).back(), '\n');
+  EXPECT_EQ(SucceedsWithJson(longer), SucceedsWithJson(shorter));
 }
 
 // Starts `tern train`, waits for a checkpoint, sends the signal, and returns the exit status.
@@ -358,6 +376,8 @@ TEST(Refusals, OfWhatDoesNotFitTheModel) {
   Refuses(1, {"perplexity", run, "--file", directory.Write("bad", "ab\xc3")}, {"bad", "UTF-8"});
   Refuses(1, {"perplexity", run, "--file", directory.File("text.txt"), "--context", "4096"},
           {"4096", context});
+  Refuses(1, {"perplexity", run, "--file", directory.Write("short", "a"), "--llama-windows"},
+          {"the text has 1 tokens", context});
   Refuses(1, {"generate", run, "--memory-limit", "100K"}, {"memory"});
 
   const std::string model = run + "/model";
