@@ -26,6 +26,7 @@
 #include "tern/models/model.h"
 #include "tern/runtime/embed.h"
 #include "tern/runtime/generate.h"
+#include "tern/runtime/multiple_choice.h"
 #include "tern/runtime/perplexity.h"
 #include "tern/runtime/session.h"
 #include "tern/text/chat_template.h"

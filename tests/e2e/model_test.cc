@@ -209,6 +209,29 @@ TEST(Model, IsMeasured) {
   EXPECT_EQ(SucceedsWithJson(longer), SucceedsWithJson(shorter));
 }
 
+TEST(Model, AnswersQuestions) {
+  const TestDirectory directory;
+  const std::string run = Train(directory);
+  // What it was trained on, and what it was not.
+  const std::string file = directory.Write(
+      "questions.jsonl",
+      R"({"context": "First Citizen", "choices": ["\u0001\u0002\u0003", ":\n"], "answer": 1})"
+      "\n"
+      R"({"context": "First Citizen", "choices": [":\n", "\u0001\u0002\u0003"], "answer": 1})");
+  const Arguments evaluate = {"evaluate", run, "--file", file};
+  const nlohmann::json json = SucceedsWithJson(evaluate);
+  EXPECT_EQ(json["questions"], 2);
+  EXPECT_EQ(json["chance"], 0.5);
+  EXPECT_EQ(json["accuracy"], 0.5);
+  EXPECT_EQ(json["accuracy_error"], 0.5);
+  EXPECT_EQ(json["results"][0]["likeliest"], 1);
+  EXPECT_EQ(json["results"][1]["likeliest"], 0);
+  EXPECT_EQ(json["results"][0]["log_likelihoods"][1], json["results"][1]["log_likelihoods"][0]);
+  EXPECT_THAT(Succeeds(evaluate).out, HasSubstr("guessing gives 0.5000"));
+  Refuses(1, {"evaluate", run, "--file", directory.Write("none", "")}, {"none", "no questions"});
+  Refuses(1, {"evaluate", run, "--file", directory.Write("bad", "{}")}, {"bad: line 1", "context"});
+}
+
 // Starts `tern train`, waits for a checkpoint, sends the signal, and returns the exit status.
 int TrainUntilSignal(const Arguments& arguments, const std::string& run, int signal_number) {
   const pid_t child = Start(arguments);
