@@ -169,7 +169,7 @@ class CheckpointSource final : public WeightSource {
     const Tensor multiplier = Multipliers(name, n, k);
     const TensorInfo& info = Find(name, {n / 4, k});
     const Tensor trits = ctx_.Empty({n, k}, DType::kI8, MemoryTag::kWorkspace);
-    ReadTrits(info, trits);
+    ReadTrits(ctx_, info, trits);
     files_.Release(name);
     if (bias.defined() && config_.stored == StoredWeights::kPackedMultiplies) {
       // transformers multiplies the sum with the bias.
@@ -182,19 +182,24 @@ class CheckpointSource final : public WeightSource {
     return BitLinear(ops::PackTernary(ctx_, trits, multiplier), std::move(bias));
   }
 
-  static void ReadTrits(const TensorInfo& info, const Tensor& trits) {
+  static void ReadTrits(Context& ctx, const TensorInfo& info, const Tensor& trits) {
     if (RequireDType(info) != DType::kU8) {
       Fail(ErrorKind::kInvalidFile,
            "{}: tensor {} is {}, but config.json's quantization_config says packed weights (U8)",
            info.file, Quoted(info.name), info.type_name);
     }
     const auto* bytes = reinterpret_cast<const uint8_t*>(info.bytes.data());
-    const int64_t wrong =
-        formats::hf_u8.decode(bytes, trits.dim(0), trits.dim(1), trits.data<int8_t>());
-    if (wrong >= 0) {
-      Fail(ErrorKind::kInvalidFile, "{}: tensor {}: byte {} holds a code that is no trit",
-           info.file, Quoted(info.name), wrong);
-    }
+    constexpr int64_t kGrainBytes = 1 << 16;
+    const int64_t n = trits.dim(0), k = trits.dim(1);
+    ctx.threads().ParallelFor(
+        n / 4, std::max<int64_t>(1, kGrainBytes / k), [&](int64_t begin, int64_t end) {
+          const int64_t wrong =
+              formats::DecodeHfU8Rows(bytes, n, k, begin, end, trits.data<int8_t>());
+          if (wrong >= 0) {
+            Fail(ErrorKind::kInvalidFile, "{}: tensor {}: byte {} holds a code that is no trit",
+                 info.file, Quoted(info.name), wrong);
+          }
+        });
   }
 
   // [n, groups], from one scale, one a row [n] or [n, 1], or one a group [n, groups].

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "tern/base/check.h"
 #include "tern/base/error.h"
@@ -24,13 +25,32 @@ Stored StoredElement(const TensorInfo& info, int64_t i) {
   return stored;
 }
 
+// Whether the elements begin .. end - 1 are finite: the largest exponent of all of them tells, in a
+// loop that becomes vectors.
+template <typename Bits>
+bool AreFinite(const TensorInfo& info, int64_t begin, int64_t end, Bits infinity) {
+  constexpr Bits kMagnitude = std::numeric_limits<Bits>::max();  // all bits but the sign
+  Bits largest = 0;
+  for (int64_t i = begin; i < end; ++i) {
+    largest = std::max(largest, static_cast<Bits>(StoredElement<Bits>(info, i) & kMagnitude));
+  }
+  return largest < infinity;
+}
+bool AreFinite(const TensorInfo& info, int64_t begin, int64_t end, float) {
+  return AreFinite<int32_t>(info, begin, end, 0x7F800000);
+}
+bool AreFinite(const TensorInfo& info, int64_t begin, int64_t end, BF16) {
+  return AreFinite<int16_t>(info, begin, end, 0x7F80);
+}
+bool AreFinite(const TensorInfo& info, int64_t begin, int64_t end, F16) {
+  return AreFinite<int16_t>(info, begin, end, 0x7C00);
+}
+
 // Calls take(index, value) with the elements begin .. end - 1 of a float tensor, as they are stored
-// and in order. One that is not finite is an Error: looked for in a loop without an exit, which
-// becomes vectors.
+// and in order. One that is not finite is an Error.
 template <typename Stored, typename Take>
 void ForElements(const TensorInfo& info, int64_t begin, int64_t end, const Take& take) {
-  bool finite = true;
-  for (int64_t i = begin; i < end; ++i) finite &= IsFinite(ToF32(StoredElement<Stored>(info, i)));
+  const bool finite = AreFinite(info, begin, end, Stored{});
   for (int64_t i = begin; i < end && !finite; ++i) {
     const float value = ToF32(StoredElement<Stored>(info, i));
     if (!IsFinite(value)) {

@@ -64,6 +64,22 @@ TEST_F(ScreenTest, KeepsTheLargestExactly) {
   }
 }
 
+// Also where the squares of what 8 bits leave of a weight vanish, or the scales end.
+TEST_F(ScreenTest, KeepsTheLargestOfTinyAndHugeWeights) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  for (const float size : {1e-38f, 1e-30f, 1e-20f, 1e-6f, 1e30f}) {
+    const Tensor x = Random({1, 70}, 1);
+    const Tensor w = Random({500, 70}, 1);
+    for (float& weight : w.span<float>()) weight *= size;
+    const Tensor exact = ops::Linear(ctx_, x, w);
+    const Tensor screened = ops::ScreenedLinear(ctx_, x, w, ops::PackScreen(ctx_, w), 1);
+    const std::span<const float> e = exact.span<float>(), s = screened.span<float>();
+    const auto best = std::ranges::max_element(e) - e.begin();
+    EXPECT_EQ(s[static_cast<size_t>(best)], e[static_cast<size_t>(best)]) << size;
+    EXPECT_EQ(std::ranges::max_element(s) - s.begin(), best) << size;
+  }
+}
+
 TEST_F(ScreenTest, ComputesEverythingForWhatIsNotFinite) {
   const Tensor w = Random({300, 64}, 1);
   const ops::Screen screen = ops::PackScreen(ctx_, w);

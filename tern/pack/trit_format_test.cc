@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tern/base/error.h"
+#include "tern/pack/formats/hf_u8.h"
 
 namespace tern {
 namespace {
@@ -138,6 +139,16 @@ TEST_F(TritFormatTest, HuggingFaceRowsLieAQuarterApart) {
   EXPECT_EQ(Encode(format, trits, 8, 2),
             (std::vector<uint8_t>{0b00'01'10'00, 0b01'01'01'01, 0b01'10'00'01, 0b01'01'01'01}));
   ExpectError([&] { Encode(format, std::vector<int8_t>(6), 6, 1); }, "rows come in fours");
+  // Rows of bytes one by one, as threads share them.
+  const std::vector<uint8_t> codes = Encode(format, trits, 8, 2);
+  std::vector<int8_t> decoded(trits.size(), 9);
+  for (int64_t row : {1, 0}) {
+    EXPECT_EQ(formats::DecodeHfU8Rows(codes.data(), 8, 2, row, row + 1, decoded.data()), -1);
+  }
+  EXPECT_EQ(decoded, trits);
+  const std::vector<uint8_t> wrong = {0, 0, 0, 0b11};
+  EXPECT_EQ(formats::DecodeHfU8Rows(wrong.data(), 8, 2, 0, 1, decoded.data()), -1);
+  EXPECT_EQ(formats::DecodeHfU8Rows(wrong.data(), 8, 2, 1, 2, decoded.data()), 3);
 }
 
 TEST_F(TritFormatTest, TwoBitRowsStartAtBytes) {

@@ -63,6 +63,23 @@ WeightSums SumWeights(const Env& env, const Tensor& w) {
        w.shape().ToString(), i / w.dim(1), i % w.dim(1), data[i]);
 }
 
+// Rows begin ... end - 1 of the operand of PackTernary.
+void RequireTrits(const Tensor& trits, int64_t begin, int64_t end) {
+  const int64_t k = trits.dim(1);
+  const int8_t* const data = trits.data<int8_t>();
+  uint8_t largest = 0;  // of trit + 1; sought in a loop without an exit, which becomes vectors
+  for (int64_t i = begin * k; i < end * k; ++i) {
+    largest = std::max(largest, static_cast<uint8_t>(data[i] + 1));
+  }
+  for (int64_t i = begin * k; i < end * k && largest > 2; ++i) {
+    if (data[i] < -1 || data[i] > 1) {
+      Fail(ErrorKind::kInvalidArgument,
+           "PackTernary(i8{}): the value at [{}, {}] is {}, not a trit", trits.shape().ToString(),
+           i / k, i % k, data[i]);
+    }
+  }
+}
+
 // A panel's rows of weights in f32: trit * scale.
 void ScalePanel(const Env& env, const OpCall& call, int64_t panel, float* weights) {
   const TernaryAttrs& attrs = Attrs(call);
@@ -256,21 +273,13 @@ void RunQuantizeTernary(const Env& env, const OpCall& call) {
 
 void RunPackTernary(const Env& env, const OpCall& call) {
   const Tensor& trits = call.in(0);
-  const int8_t* const data = trits.data<int8_t>();
-  const int64_t k = trits.dim(1);
-  env.threads.ParallelFor(trits.dim(0), GrainRows(k), [&](int64_t begin, int64_t end) {
-    bool wrong = false;  // looked for in a loop without an exit, which becomes vectors
-    for (int64_t i = begin * k; i < end * k; ++i) wrong |= data[i] < -1 || data[i] > 1;
-    for (int64_t i = begin * k; i < end * k && wrong; ++i) {
-      if (data[i] < -1 || data[i] > 1) {
-        Fail(ErrorKind::kInvalidArgument,
-             "PackTernary(i8{}): the value at [{}, {}] is {}, not a trit", trits.shape().ToString(),
-             i / k, i % k, data[i]);
-      }
-    }
-  });
+  const int64_t n = trits.dim(0), k = trits.dim(1);
   ForPanels(env, Attrs(call), [&](int64_t begin, int64_t end) {
-    env.kernels.ternary.pack_panels(data, trits.dim(0), k, begin, end, call.out(0).data<uint8_t>());
+    for (int64_t panel = begin; panel < end; ++panel) {
+      RequireTrits(trits, panel * kPanelRows, std::min(n, (panel + 1) * kPanelRows));
+      env.kernels.ternary.pack_panels(trits.data<int8_t>(), n, k, panel, panel + 1,
+                                      call.out(0).data<uint8_t>());
+    }
   });
 }
 

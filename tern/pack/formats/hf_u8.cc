@@ -34,10 +34,17 @@ int64_t FindWrong(const uint8_t* codes, int64_t begin, int64_t end) {
 }
 
 int64_t Decode(const uint8_t* codes, int64_t n, int64_t k, int8_t* trits) {
+  return DecodeHfU8Rows(codes, n, k, 0, n / 4, trits);
+}
+
+}  // namespace
+
+int64_t DecodeHfU8Rows(const uint8_t* codes, int64_t n, int64_t k, int64_t row_begin,
+                       int64_t row_end, int8_t* trits) {
   const int64_t quarter = n / 4 * k;
   constexpr int64_t kRun = 4096;  // bytes between two looks at what was wrong
-  for (int64_t begin = 0; begin < quarter; begin += kRun) {
-    const int64_t end = std::min(begin + kRun, quarter);
+  for (int64_t begin = row_begin * k; begin < row_end * k; begin += kRun) {
+    const int64_t end = std::min(begin + kRun, row_end * k);
     if (const int64_t wrong = FindWrong(codes, begin, end); wrong >= 0) return wrong;
     for (int i = 0; i < 4; ++i) {
       int8_t* const row = trits + i * quarter;
@@ -48,8 +55,6 @@ int64_t Decode(const uint8_t* codes, int64_t n, int64_t k, int8_t* trits) {
   }
   return -1;
 }
-
-}  // namespace
 
 const TritFormatInfo hf_u8 = {.name = "hf_u8",
                               .byte_rows = 4,

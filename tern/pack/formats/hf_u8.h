@@ -12,4 +12,9 @@
 
 namespace tern::formats {
 extern const TritFormatInfo hf_u8;
+
+// hf_u8.decode of the rows of bytes row_begin .. row_end - 1 (of n / 4) alone, so that threads can
+// share a matrix: writes those rows of each quarter of trits [n, k].
+int64_t DecodeHfU8Rows(const uint8_t* codes, int64_t n, int64_t k, int64_t row_begin,
+                       int64_t row_end, int8_t* trits);
 }  // namespace tern::formats
