@@ -54,6 +54,21 @@ Activation FindActivation(const GgufMetadata& metadata, const GgufArchitecture& 
   return architecture.activation;
 }
 
+// What projections multiply: int8 rows, or float ones.
+nn::WeightKind FindWeights(const GgufFile& file, const GgufArchitecture& architecture) {
+  constexpr std::string_view kOwn = "tern.weights";
+  if (const std::optional<std::string_view> own = file.metadata().FindString(kOwn)) {
+    if (*own == "float") return nn::WeightKind::kF32;
+    if (*own == "ternary") return nn::WeightKind::kTernary;
+    Fail(ErrorKind::kUnsupported, "{}: metadata {} is {}; \"ternary\" and \"float\" are known",
+         file.path(), Quoted(kOwn), Quoted(*own));
+  }
+  // Q2_0 is what models come in that take float activations (Ternary Bonsai).
+  const GgmlType& type = *file.Get("blk.0.attn_q.weight").type;
+  const bool ternary = architecture.ternary || (type.ternary && !type.name.starts_with("Q2_0"));
+  return ternary ? nn::WeightKind::kTernary : nn::WeightKind::kF32;
+}
+
 void RefuseWhatIsNotRead(const GgufFile& file, const std::string& prefix, int64_t head_dim) {
   const GgufMetadata& metadata = file.metadata();
   for (const auto& [key, value] : metadata.values()) {
@@ -136,10 +151,7 @@ ModelConfig ReadGgufConfig(const GgufFile& file) {
     config.family = config.activation == Activation::kRelu2 ? "bitnet" : "bitnet-1bitllm";
   }
   config.head_norms = file.Find("blk.0.attn_q_norm.weight") != nullptr;
-  // Q2_0 is what models come in that take float activations (Ternary Bonsai).
-  const GgmlType& type = *file.Get("blk.0.attn_q.weight").type;
-  const bool ternary = architecture.ternary || (type.ternary && !type.name.starts_with("Q2_0"));
-  config.weights = ternary ? nn::WeightKind::kTernary : nn::WeightKind::kF32;
+  config.weights = FindWeights(file, architecture);
   ReadTokenIds(metadata, &config);
   RefuseWhatIsNotRead(file, prefix, config.head_dim);
   CheckModelConfig(config, file.path());

@@ -41,8 +41,9 @@ using GgufCheck = FunctionRef<void(const std::string& path, std::span<const std:
 
 // Writes a packed model as one GGUF file, whole or not at all. Returns the tensors whose numbers
 // were rounded, as "NAME (what)"; the logits of the file are the model's, bit for bit, where there
-// are none. An Error that names the tensor where a row is not a multiple of the type's block, and
-// for models that GGUF has no name or no place for.
+// are none. An Error that names the tensor where a row is not a multiple of the type's block, where
+// the type has no place for its scales and where a projection is not ternary; and an Error for
+// models that GGUF has no name for.
 std::vector<std::string> SaveGguf(
     Context& ctx, const Model& model, const std::string& path, const GgufOptions& options,
     GgufCheck check = [](const std::string&, std::span<const std::string>) {});

@@ -3,9 +3,11 @@
 // files that SaveGguf wrote.
 #include "tern/models/gguf_model.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <map>
 
@@ -104,6 +106,19 @@ std::string EncodeIq2Bn(const Matrix& m) {
                                   column % 64 / 16 * 2);
   });
   for (int64_t row = 0; row < m.n; ++row) codes.replace(row * (4 + m.k / 4), 4, Bytes(m.scale));
+  return codes;
+}
+
+// With a scale for each row, or for each of its halves where it has two blocks or more.
+std::string EncodeTq20(const Matrix& m) {
+  std::string codes = TwoBits(m, m.n * m.k / 256 * 66, [](int64_t i) {
+    return std::pair<size_t, int>(i / 256 * 66 + i % 256 / 128 * 32 + i % 32, i % 128 / 32 * 2);
+  });
+  const int64_t blocks = m.k / 256;
+  for (int64_t i = 0; i < m.n * blocks; ++i) {
+    const float scale = m.scale + static_cast<float>(i / blocks * 2 + i % blocks * 2 / blocks) / 32;
+    codes.replace(i * 66 + 64, 2, Bytes(RoundToF16(scale).bits));
+  }
   return codes;
 }
 
@@ -254,6 +269,69 @@ TEST_F(GgufModelTest, WritesWhatItReads) {
   }
 }
 
+// Scales by row and by halves of a row, with activations in 8 bits and in float.
+TEST_F(GgufModelTest, WritesScalesByRowAndGroup) {
+  for (const char* family : {"bitnet", "llama"}) {
+    ModelConfig config = WideConfig(family);
+    config.intermediate_size = 1024;
+    const auto model = MakeModel(*ctx_, config);
+    const std::string arch = family == std::string("bitnet") ? "bitnet-b1.58" : family;
+    const std::string in = Write(ImageOf(*ctx_, *model, arch, 35, EncodeTq20));
+    for (const FloatWeights weights : {FloatWeights::kMasters, FloatWeights::kPlain}) {
+      SCOPED_TRACE(fmt::format("{} {}", family, static_cast<int>(weights)));
+      LoadOptions load;
+      load.weights = weights;
+      const LoadedModel source = LoadModel(*ctx_, in, load);
+      const std::vector<float> expected = Logits(*ctx_, *source.model, 1, ids_);
+      GgufOptions options = {.trits = "i2_s", .floats = "F32", .replace = true};
+      const std::string out = directory_.File("out.gguf");
+      ExpectError([&] { SaveGguf(*ctx_, *source.model, out, options); }, ErrorKind::kUnsupported,
+                  {"\"blk.0.attn_q.weight\"", "a scale for each 256", "tq2_0"});
+      for (const char* trits : {"tq1_0", "tq2_0"}) {
+        options.trits = trits;
+        EXPECT_TRUE(SaveGguf(*ctx_, *source.model, out, options).empty());
+        EXPECT_EQ(LogitsOf(out), expected) << trits;
+      }
+      // The same scales out of floats, where nothing says how wide groups are.
+      const std::string floats = directory_.File("floats");
+      SaveModel(*ctx_, *source.model, floats,
+                {.form = CheckpointForm::kFloats, .replace = std::filesystem::exists(floats)});
+      EXPECT_EQ(LogitsOf(floats), expected);
+    }
+  }
+}
+
+TEST_F(GgufModelTest, NamesTheScalesThatItRoundsOrCannotHold) {
+  ModelConfig config = WideConfig("qwen3");
+  config.head_norms = true;
+  const auto model = MakeModel(*ctx_, config);
+  const auto groups_of_64 = [](const Matrix& m) {
+    std::string codes = EncodeQ20(m);
+    codes.replace(0, 2, Bytes(RoundToF16(0.5f).bits));
+    return codes;
+  };
+  const LoadedModel fine =
+      LoadModel(*ctx_, Write(ImageOf(*ctx_, *model, "qwen3", 42, groups_of_64)));
+  const std::string out = directory_.File("out.gguf");
+  GgufOptions options = {.trits = "tq2_0", .floats = "F32"};
+  ExpectError([&] { SaveGguf(*ctx_, *fine.model, out, options); }, ErrorKind::kUnsupported,
+              {"\"blk.0.attn_q.weight\"", "a scale for each 64", "TQ2_0", "hf-floats"});
+  const auto rows = [](const Matrix& m, float first) {
+    std::string codes = EncodeIq2Bn(m);
+    return codes.replace(0, 4, Bytes(first));
+  };
+  const auto with = [&](float first) {
+    return LoadModel(*ctx_, Write(ImageOf(*ctx_, *model, "qwen3", 135,
+                                          [&](const Matrix& m) { return rows(m, first); })));
+  };
+  const std::vector<std::string> rounded = SaveGguf(*ctx_, *with(0.1f).model, out, options);
+  ASSERT_EQ(rounded.size(), 7u);
+  EXPECT_EQ(rounded[0], "blk.0.attn_q.weight (1 of 256 scales to f16)");
+  options.replace = true;
+  ExpectError([&] { SaveGguf(*ctx_, *with(1e6f).model, out, options); }, ErrorKind::kUnsupported,
+              {"\"blk.0.attn_q.weight\"", "TQ2_0", "1000000"});
+}
+
 // Ternary Bonsai: q and k norms, heads of a size of their own, activations that stay float.
 TEST_F(GgufModelTest, ReadsQwen3WithFloatActivations) {
   ModelConfig config = WideConfig("qwen3");
@@ -314,7 +392,8 @@ TEST_F(GgufModelTest, RefusesToWriteWhatHasNoPlace) {
   config = WideConfig("llama");
   config.weights = nn::WeightKind::kF32;
   const auto plain = Model::Create(*ctx_, config, 1);
-  ExpectError([&] { SaveGguf(*ctx_, *plain, path, {}); }, ErrorKind::kUnsupported, {"plain float"});
+  ExpectError([&] { SaveGguf(*ctx_, *plain, path, {}); }, ErrorKind::kUnsupported,
+              {"\"blk.0.attn_q.weight\"", "not ternary"});
 }
 
 // Each architecture with and without what says more about its activation.
@@ -399,6 +478,10 @@ TEST_F(GgufModelTest, RefusesBrokenModels) {
   options.i2_s_layout = "i2_s_64";
   ExpectError([&] { LogitsOf(Write(layout), options); }, ErrorKind::kInvalidArgument,
               {"i2_s, not i2_s_64"});
+  GgufImage weights = ImageOf(*ctx_, *model, "bitnet-b1.58", 36, EncodeI2S);
+  weights.String("tern.weights", "some");
+  ExpectError([&] { LogitsOf(Write(weights)); }, ErrorKind::kUnsupported,
+              {"tern.weights", "\"some\""});
   GgufImage lone;
   AddConfig(model->config(), "bitnet-b1.58", &lone);
   ExpectError([&] { LogitsOf(Write(lone)); }, ErrorKind::kInvalidFile, {"\"token_embd.weight\""});

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -88,6 +89,7 @@ class Saver {
     header_.AddString("general.architecture", architecture_.name);
     header_.AddU32("general.file_type", FileType(options_.trits));
     header_.AddU32("general.quantization_version", 2);
+    if (config_.weights == nn::WeightKind::kF32) header_.AddString("tern.weights", "float");
     if (options_.trits == "i2_s") header_.AddString("tern.i2_s.layout", options_.trits);
     add("vocab_size", config_.vocab_size);
     add("context_length", config_.max_positions);
@@ -159,17 +161,36 @@ class Saver {
   void Declare(const NamedWeight& weight) {
     const std::string name = GgufTensorName(weight.name);
     if (weight.ternary == nullptr) {
+      if (weight.kind == ParameterKind::kMatrix && name != "output.weight") {
+        Fail(ErrorKind::kUnsupported,
+             "tensor {}: is not ternary, and GGUF is written of ternary models alone; write a "
+             "Hugging Face directory",
+             Quoted(name));
+      }
       const std::span<const int64_t> dims = weight.weight->value().shape().dims();
       return header_.AddTensor(name, dims, FloatTypeOf(weight));
     }
-    const TernaryAttrs attrs = weight.ternary->Detached().Ternary(ctx_).attrs;
+    const TernaryWeight packed = weight.ternary->Detached().Ternary(ctx_);
+    const TernaryAttrs& attrs = packed.attrs;
     if (attrs.k % block_->columns != 0) {
       Fail(ErrorKind::kUnsupported,
            "tensor {}: rows of {} are not whole blocks of {}, which {} needs; take another type",
            Quoted(name), attrs.k, block_->columns, trit_type_->name);
     }
+    if (packed.has_scales() && !block_->Holds(packed.groups(), attrs.k)) RefuseScales(name, packed);
     const std::vector<int64_t> shape = {attrs.n, attrs.k};
     header_.AddTensor(name, shape, *trit_type_);
+  }
+
+  [[noreturn]] void RefuseScales(const std::string& name, const TernaryWeight& packed) const {
+    const int64_t columns = packed.attrs.k / packed.groups();
+    const bool fits_others = columns % 256 == 0 && block_->span == ScaleSpan::kTensor;
+    Fail(ErrorKind::kUnsupported,
+         "tensor {}: a scale for each {} of a row's {} columns, but {} holds one for {}; write {}",
+         Quoted(name), columns, packed.attrs.k, trit_type_->name,
+         block_->span == ScaleSpan::kTensor ? "the whole matrix" : "each 256",
+         fits_others ? "tq1_0, tq2_0 or a Hugging Face directory (hf-floats)"
+                     : "a Hugging Face directory (hf-floats)");
   }
 
   void Write(const NamedWeight& weight, GgufWriter* writer) {
@@ -215,21 +236,37 @@ class Saver {
 
   void WriteTrits(const NamedWeight& weight, const std::string& name, GgufWriter* writer) {
     const TernaryWeight packed = weight.ternary->Detached().Ternary(ctx_);
-    if (packed.has_scales()) {
-      Fail(ErrorKind::kUnsupported,
-           "tensor {}: {} scales, of which {} is written with one; write a Hugging Face directory",
-           Quoted(name), packed.multiplier.elements(), trit_type_->name);
-    }
-    const float multiplier = packed.multiplier.item<float>();
-    const float scale = RoundTritScale(*block_, multiplier);
-    if (scale != multiplier) {
-      rounded_.push_back(fmt::format("{} (scale {} to f16)", name, multiplier));
-    }
+    const Tensor scales = RoundScales(
+        name, packed.has_scales() ? WithNeighbours(name, packed.multiplier) : packed.multiplier);
     const Tensor trits = WithNeighbours(name, ops::UnpackTernary(ctx_, packed));
     const int64_t n = trits.dim(0), k = trits.dim(1);
     const Tensor bytes = ctx_.Empty({*block_->Bytes(n, k)}, DType::kU8, MemoryTag::kWorkspace);
-    EncodeTritBlocks(*block_, trits.data<int8_t>(), n, k, scale, bytes.span<uint8_t>());
+    EncodeTritBlocks(*block_, trits.data<int8_t>(), n, k, scales.span<float>(),
+                     bytes.span<uint8_t>());
     writer->Append(name, AsBytes(bytes));
+  }
+
+  // Scales as the type holds them.
+  Tensor RoundScales(const std::string& name, const Tensor& scales) {
+    Tensor rounded = ctx_.Empty(scales.shape(), DType::kF32, MemoryTag::kWorkspace);
+    int64_t changed = 0;
+    for (int64_t i = 0; i < scales.elements(); ++i) {
+      const float scale = scales.span<float>()[i];
+      const float stored = rounded.span<float>()[i] = RoundTritScale(*block_, scale);
+      if (!std::isfinite(stored)) {
+        Fail(ErrorKind::kUnsupported,
+             "tensor {}: {} does not hold the scale {} as f16; take i2_s or hf-floats",
+             Quoted(name), trit_type_->name, scale);
+      }
+      changed += stored != scale ? 1 : 0;
+    }
+    if (changed > 0 && scales.elements() == 1) {
+      rounded_.push_back(fmt::format("{} (scale {} to f16)", name, scales.span<float>()[0]));
+    } else if (changed > 0) {
+      rounded_.push_back(
+          fmt::format("{} ({} of {} scales to f16)", name, changed, scales.elements()));
+    }
+    return rounded;
   }
 
   // The way back of GgufSource::WithHalves.
@@ -268,11 +305,6 @@ class Saver {
 std::vector<std::string> SaveGguf(Context& ctx, const Model& model, const std::string& path,
                                   const GgufOptions& options, GgufCheck check) {
   const ModelConfig& config = model.config();
-  if (config.weights != nn::WeightKind::kTernary) {
-    Fail(ErrorKind::kUnsupported,
-         "a model of plain float weights or activations is not written as GGUF; write a Hugging "
-         "Face directory");
-  }
   if (config.embeds || config.projection_norms) {
     Fail(ErrorKind::kUnsupported,
          "an embedding model or one with a norm in each projection is not written as GGUF; write a "

@@ -58,15 +58,21 @@ int64_t MergeScales(std::span<const int8_t> trits, int64_t n, int64_t k, std::sp
     scales[0] = *one;
     return 0;
   }
-  std::vector<float> by_row;
-  for (int64_t row = 0; row < n; ++row) {
-    const std::optional<float> scale =
-        CommonScale(trits.data(), columns, scales, row * groups, (row + 1) * groups);
-    if (!scale) return groups;
-    by_row.push_back(*scale);
+  for (int64_t fewer = 1; fewer < groups; ++fewer) {
+    if (groups % fewer != 0) continue;
+    const int64_t each = groups / fewer;
+    std::vector<float> merged;
+    for (int64_t begin = 0; begin < count; begin += each) {
+      const std::optional<float> scale =
+          CommonScale(trits.data(), columns, scales, begin, begin + each);
+      if (!scale) break;
+      merged.push_back(*scale);
+    }
+    if (static_cast<int64_t>(merged.size()) < n * fewer) continue;
+    std::copy(merged.begin(), merged.end(), scales.begin());
+    return fewer;
   }
-  std::copy(by_row.begin(), by_row.end(), scales.begin());
-  return 1;
+  return groups;
 }
 
 std::optional<FoundTrits> FindTrits(std::span<const float> w, int64_t n, int64_t k) {

@@ -10,9 +10,9 @@
 
 namespace tern {
 
-// Scales [n, groups] of trits [n, k] become as few as say the same: one in front, and 0 is
-// returned; or one a row, n of them in front, and 1; else all stay, and groups is returned. A group
-// of zeros alone says nothing.
+// Scales [n, groups] of trits [n, k] become the fewest that say the same: one in front, and 0 is
+// returned; or those of the fewest groups, n times the number returned. So sums are the same bits
+// however finely a file repeats them. A group of zeros alone says nothing.
 int64_t MergeScales(std::span<const int8_t> trits, int64_t n, int64_t k, std::span<float> scales);
 
 struct FoundTrits {

@@ -21,6 +21,20 @@ TEST(MergeScales, KeepsTheFewestThatSayTheSame) {
   EXPECT_EQ(scales, (std::vector<float>{2, 5, 3, 3}));
 }
 
+TEST(MergeScales, WidensGroups) {
+  const std::vector<int8_t> trits(24, 1);
+  std::vector<float> scales = {1, 1, 1, 2, 2, 2, /**/ 3, 3, 3, 1, 1, 1};
+  EXPECT_EQ(MergeScales(trits, 2, 12, scales), 2);
+  EXPECT_EQ(std::vector<float>(scales.begin(), scales.begin() + 4),
+            (std::vector<float>{1, 2, 3, 1}));
+  scales = {1, 1, 2, 2, 2, 2, /**/ 3, 3, 3, 3, 1, 1};
+  EXPECT_EQ(MergeScales(trits, 2, 12, scales), 3);
+  EXPECT_EQ(std::vector<float>(scales.begin(), scales.begin() + 6),
+            (std::vector<float>{1, 2, 2, 3, 3, 1}));
+  scales = {1, 1, 2, 2, 2, 2, /**/ 3, 3, 3, 1, 1, 1};
+  EXPECT_EQ(MergeScales(trits, 2, 12, scales), 6);
+}
+
 TEST(MergeScales, PassesGroupsOfZeros) {
   const std::vector<int8_t> trits = {0, 0, -1, 0, /**/ 0, 1, 0, 0};
   std::vector<float> scales = {0, 7, 7, 1};

@@ -96,6 +96,12 @@ std::optional<int64_t> TritBlock::Bytes(int64_t n, int64_t k) const {
   return CheckedMul(*line + lines.header_bytes, lines.count);
 }
 
+bool TritBlock::Holds(int64_t groups, int64_t k) const {
+  if (groups == 0) return true;
+  if (span == ScaleSpan::kBlock) return k % groups == 0 && k / groups % columns == 0;
+  return span == ScaleSpan::kRow && groups == 1;
+}
+
 int64_t DecodeTritBlocks(const TritBlock& block, std::span<const uint8_t> bytes, int64_t n,
                          int64_t k, int8_t* trits, float* scales) {
   TERN_CHECK(block.Bytes(n, k) == static_cast<int64_t>(bytes.size()));
@@ -119,21 +125,24 @@ int64_t DecodeTritBlocks(const TritBlock& block, std::span<const uint8_t> bytes,
 }
 
 void EncodeTritBlocks(const TritBlock& block, const int8_t* trits, int64_t n, int64_t k,
-                      float scale, std::span<uint8_t> bytes) {
+                      std::span<const float> scales, std::span<uint8_t> bytes) {
   TERN_CHECK(block.Bytes(n, k) == static_cast<int64_t>(bytes.size()));
   TERN_CHECK(block.encode != nullptr && block.rows_together == 1);
-  const auto scale_of = [&](const int8_t* begin, int64_t count) {
-    return std::all_of(begin, begin + count, [](int8_t trit) { return trit == 0; }) ? 0.0f : scale;
+  const int64_t groups = scales.size() == 1 ? 0 : static_cast<int64_t>(scales.size()) / n;
+  TERN_CHECK(block.Holds(groups, k) && std::max<int64_t>(1, groups * n) == std::ssize(scales));
+  const auto scale_of = [&](const int8_t* begin, int64_t count, int64_t row, int64_t column) {
+    const bool zeros = std::all_of(begin, begin + count, [](int8_t trit) { return trit == 0; });
+    return zeros ? 0.0f : scales[static_cast<size_t>(row * groups + column * groups / k)];
   };
   const Lines lines = LinesOf(block, n, k);
   uint8_t* next = bytes.data();
   for (int64_t line = 0; line < lines.count; ++line) {
-    if (block.span == ScaleSpan::kRow) WriteScale(block, scale_of(trits, k), next);
+    if (block.span == ScaleSpan::kRow) WriteScale(block, scale_of(trits, k, line, 0), next);
     next += lines.header_bytes;
     for (int64_t column = 0; column < lines.columns; column += block.columns) {
       block.encode(trits, next + block.codes_at);
       if (block.span == ScaleSpan::kBlock) {
-        WriteScale(block, scale_of(trits, block.columns), next + block.scale_at);
+        WriteScale(block, scale_of(trits, block.columns, line, column), next + block.scale_at);
       }
       next += block.bytes;
       trits += block.columns;
@@ -141,7 +150,7 @@ void EncodeTritBlocks(const TritBlock& block, const int8_t* trits, int64_t n, in
   }
   if (block.span == ScaleSpan::kTensor) {
     std::memset(next, 0, kTailBytes);
-    WriteScale(block, scale, next);
+    WriteScale(block, scales[0], next);
   }
 }
 

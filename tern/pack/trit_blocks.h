@@ -39,6 +39,8 @@ struct TritBlock {
   std::optional<int64_t> Bytes(int64_t n, int64_t k) const;
   // Scales of a row: 1, or one a block.
   int64_t Groups(int64_t k) const { return span == ScaleSpan::kBlock ? k / columns : 1; }
+  // Whether it holds scales [n, groups] of [n, k]; 0 groups: one scale for all.
+  bool Holds(int64_t groups, int64_t k) const;
 };
 
 std::span<const TritBlock* const> TritBlocks();
@@ -50,10 +52,11 @@ const TritBlock* FindTritBlock(std::string_view name);
 int64_t DecodeTritBlocks(const TritBlock& block, std::span<const uint8_t> bytes, int64_t n,
                          int64_t k, int8_t* trits, float* scales);
 
-// The way back with one scale, which must be what the type holds (RoundTritScale). A scale of a
-// block or row of zeros alone is 0, as ggml's quantizers leave it.
+// The way back, with one scale or scales [n, groups] of a number of groups that the type Holds(),
+// each as the type holds it (RoundTritScale). The scale of a block or row of zeros alone becomes 0,
+// as ggml's quantizers leave it.
 void EncodeTritBlocks(const TritBlock& block, const int8_t* trits, int64_t n, int64_t k,
-                      float scale, std::span<uint8_t> bytes);
+                      std::span<const float> scales, std::span<uint8_t> bytes);
 
 // The scale as the type holds it.
 float RoundTritScale(const TritBlock& block, float scale);

@@ -2,6 +2,7 @@
 // Every type of trit_blocks.inc against a decoder of its own, which looks one weight up at a time.
 #include "tern/pack/trit_blocks.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -172,7 +173,7 @@ TEST(TritBlocks, ComeBackWithTheirScale) {
     for (int8_t& trit : trits) trit = static_cast<int8_t>(random.Below(3)) - 1;
     std::fill(trits.begin(), trits.begin() + 256, int8_t{0});
     Bytes bytes(*block->Bytes(n, k), 0xaa);
-    EncodeTritBlocks(*block, trits.data(), n, k, scale, bytes);
+    EncodeTritBlocks(*block, trits.data(), n, k, std::span(&scale, 1), bytes);
     const Decoded decoded = Decode(*block, bytes, n, k);
     EXPECT_EQ(decoded.trits, trits);
     for (size_t i = 0; i < decoded.scales.size(); ++i) {
@@ -180,6 +181,38 @@ TEST(TritBlocks, ComeBackWithTheirScale) {
       EXPECT_EQ(decoded.scales[i], zeros ? 0.0f : scale) << i;
     }
   }
+}
+
+TEST(TritBlocks, ComeBackWithScalesOfGroups) {
+  constexpr uint64_t kSeed = 13;
+  SCOPED_TRACE(kSeed);
+  Random random(kSeed);
+  for (const char* name : {"tq1_0", "tq2_0"}) {
+    const TritBlock& block = *FindTritBlock(name);
+    for (const int64_t groups : {1, 2, 4}) {
+      SCOPED_TRACE(fmt::format("{} {}", name, groups));
+      const int64_t n = 3, k = 1024;
+      ASSERT_TRUE(block.Holds(groups, k));
+      std::vector<int8_t> trits(n * k);
+      for (int8_t& trit : trits) trit = static_cast<int8_t>(random.Below(2) * 2) - 1;
+      std::vector<float> scales(n * groups);
+      for (float& scale : scales) scale = static_cast<float>(1 + random.Below(1000)) / 1024;
+      Bytes bytes(*block.Bytes(n, k));
+      EncodeTritBlocks(block, trits.data(), n, k, scales, bytes);
+      const Decoded decoded = Decode(block, bytes, n, k);
+      EXPECT_EQ(decoded.trits, trits);
+      for (int64_t i = 0; i < n * 4; ++i) {
+        EXPECT_EQ(decoded.scales[i], scales[i / 4 * groups + i % 4 * groups / 4]) << i;
+      }
+    }
+    EXPECT_TRUE(block.Holds(0, 1024));
+    EXPECT_FALSE(block.Holds(8, 1024));
+    EXPECT_FALSE(block.Holds(3, 1024));
+    EXPECT_TRUE(block.Holds(3, 768));
+  }
+  EXPECT_FALSE(FindTritBlock("i2_s")->Holds(1, 1024));
+  EXPECT_TRUE(FindTritBlock("iq2_bn")->Holds(1, 1024));
+  EXPECT_FALSE(FindTritBlock("iq2_bn")->Holds(2, 1024));
 }
 
 TEST(TritBlocks, RefuseTheCodeThatIsNoTrit) {

@@ -99,7 +99,7 @@ TEST_F(GgufGolden, BlocksOfTrits) {
     ASSERT_EQ(k, block->columns) << "a scale a row";
     std::vector<uint8_t> written(bytes.size());
     for (int64_t i = 0; i < n; ++i) {
-      EncodeTritBlocks(*block, &trits[i * k], 1, k, scales[i],
+      EncodeTritBlocks(*block, &trits[i * k], 1, k, std::span(&scales[i], 1),
                        std::span(written).subspan(i * block->bytes, block->bytes));
     }
     EXPECT_EQ(written, bytes) << type;
