@@ -119,7 +119,7 @@ class Merge {
       if (i == c_ || j == c_) return i == c_ && j != c_;
       return b_.d[i] != b_.d[j] ? b_.d[i] < b_.d[j] : i < j;
     });
-    if (std::abs(Z(c_)) <= tolerance) Z(c_) = tolerance;
+    if (std::abs(Z(c_)) <= tolerance) Z(c_) = std::copysign(tolerance, Z(c_));
     count_ = 0;
     int64_t drop = 0;
     kept_[count_++] = c_;

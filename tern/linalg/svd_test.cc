@@ -116,6 +116,22 @@ TYPED_TEST(SvdTest, HilbertAndLaeuchli) {
   }
 }
 
+// Below the size at which divide and conquer takes the middle row of a part for nothing, a row
+// keeps its sign: what is then wrong is at most that size, and not twice as much, which would be
+// above 10 eps where it befalls two rows.
+TYPED_TEST(SvdTest, SmallRowsKeepTheirSigns) {
+  for (const double value : {3.5 * this->kEps, -3.5 * this->kEps}) {
+    Values values(100 * 100, 0.0);
+    for (int64_t i = 0; i < 100; ++i) values[i * 101] = i == 0 ? 1 : value;
+    const Tensor a = testing::ToTensor<TypeParam>(*this->ctx_, values, {100, 100});
+    const SvdResult svd = Svd(*this->ctx_, a);
+    const auto error = testing::ProductError<TypeParam>(
+        MatrixAt<TypeParam>(a, 0), MatrixAt<TypeParam>(svd.u, 0), MatrixAt<TypeParam>(svd.vt, 0),
+        svd.s.template data<TypeParam>());
+    EXPECT_LE(error, 4 * this->kEps) << value;
+  }
+}
+
 TYPED_TEST(SvdTest, ZerosAndRankDeficient) {
   this->CheckSvd({0.0}, 1, 1, SvdVectors::kFull);
   this->CheckSvd(Values(70 * 90, 0.0), 70, 90, SvdVectors::kFull);
