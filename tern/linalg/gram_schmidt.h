@@ -28,6 +28,7 @@ class GramSchmidt {
  private:
   static constexpr int64_t kPanel = kernels::kGramSchmidtColumns;
   static constexpr int64_t kBlock = 32;
+  static constexpr int64_t kProbes = 16;
 
   void ScaleColumns(bool alike);
   void UnscaleColumns();
@@ -35,7 +36,9 @@ class GramSchmidt {
   void Project(int64_t first, int64_t count, int64_t end);
   void OrthonormalizeBlock(int64_t first, int64_t count);
   void OrthonormalizeWithin(int64_t first, int64_t count);
-  bool EstimateLoss(int64_t first, int64_t count);
+  bool IsOrthonormal(int64_t first, int64_t count);
+  void AddProbes(int64_t first, int64_t count);
+  int64_t BlockWidth(int64_t first, int64_t count) const;
   void Repeat(int64_t first, int64_t count);
   void RepeatByColumns(int64_t first, int64_t count);
   void OrthonormalizeColumn(int64_t j, T* coefficients);
@@ -49,11 +52,12 @@ class GramSchmidt {
   const int64_t padded_n_;  // n to whole vectors; the columns between hold zeros
   WorkMatrix<T> w_;         // [m, n]
   WorkMatrix<T> r_;         // [k, n]
-  WorkMatrix<T> before_;    // [n, block]: the coefficients of a second time
+  WorkMatrix<T> before_;    // [k, block]: the coefficients of a second time
   WorkMatrix<T> block_r_;   // [block, block]: the triangle of the first time
+  WorkMatrix<T> products_;  // [block, block]: of a block's columns with each other, or with probes
+  WorkMatrix<T> probes_;    // [m, kProbes]: random sums of the columns that are done
   Workspace panel_;         // of the kernel
-  Workspace columns_;       // numbers for each column: loss_, exponents; a column with coefficients
-  T* loss_;                 // [n] estimates of |Q^T q_j|, Q being the columns before
+  Workspace columns_;       // a column with coefficients, and numbers for each column
   T* column_;               // [m]
   T* coefficients_;         // [n]
   T* dots_;                 // [n]

@@ -3,11 +3,12 @@
 //
 // By modified Gram-Schmidt in blocks: panels of 8 columns by vector operations, everything between
 // panels by matrix products in a recursion over halves. A block is orthogonalized again where the
-// first time was not enough: an estimate of each column's loss of orthogonality is carried along
-// (after Simon, "The Lanczos algorithm with partial reorthogonalization", 1984), and "twice is
-// enough" (Giraud, Langou, Rozloznik, van den Eshof 2005) while a column is not numerically
-// dependent on those before it. For one that is, the third time goes column by column, with random
-// vectors where nothing is left, so that q is always orthonormal.
+// first time was not enough: products of its columns with each other are measured, those with the
+// columns before it through random sums of these (a norm estimated from samples, as Girard and
+// Hutchinson estimate traces); and "twice is enough" (Giraud, Langou, Rozloznik, van den Eshof
+// 2005) while a column is not numerically dependent on those before it. For one that is, the third
+// time goes column by column, with random vectors where nothing is left, so that q is always
+// orthonormal.
 //
 // No gradients. Operands: batch.h.
 #pragma once

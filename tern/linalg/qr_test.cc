@@ -91,6 +91,23 @@ TYPED_TEST(QrTest, Laeuchli) {
   }
 }
 
+// Columns that share so much that each loses a few bits, and all lose them in the same direction.
+TYPED_TEST(QrTest, LossesThatAddUp) {
+  for (int round = 0; round < testing::Rounds(400); ++round) {
+    const int64_t n = 20 + this->random_.Below(11), m = n + 1 + this->random_.Below(20);
+    const double delta = 0.15 + 0.1 * this->random_.Uniform();
+    Values a = testing::RandomOrthonormal(this->random_, m, n);
+    for (double& x : a) x = 1 / std::sqrt(static_cast<double>(m)) + delta * x;
+    this->CheckQr(a, m, n);
+    if (this->HasFailure()) return;
+  }
+  for (int round = 0; round < testing::Rounds(20); ++round) {
+    const int64_t n = 67 + this->random_.Below(80);
+    const double delta = 0.14 + 0.18 * this->random_.Uniform();
+    this->CheckQr(testing::LaeuchliMatrix(n, delta), n + 1, n);
+  }
+}
+
 TYPED_TEST(QrTest, DependentColumnsAreCountedAndQIsOrthonormal) {
   for (int round = 0; round < testing::Rounds(20); ++round) {
     const int64_t n = 2 + this->random_.Below(120), m = n + this->random_.Below(60);
