@@ -169,8 +169,13 @@ std::unique_ptr<Trainer> Trainer::Start(Context& ctx, const TrainConfig& given,
       Fail(ErrorKind::kInvalidArgument,
            "{}: is too short to measure on; give more text, or leave it out", source.validation);
     }
-    // An Error if the text is short.
-    static_cast<void>(WindowSampler(tokens.training(), config.sequence_length, 0));
+    if (tokens.training().size() < config.sequence_length + 1) {
+      Fail(
+          ErrorKind::kInvalidArgument,
+          "{}: too short to train on: a window takes {} tokens, and {} are left for training; give "
+          "more text, or make \"sequence_length\" smaller",
+          fmt::join(source.data, ", "), config.sequence_length + 1, tokens.training().size());
+    }
     if (!source.init.empty()) TakeCompanions(source.init, run.staging_path());
     WriteJsonFile(run.staging_path() + kTrainConfigFile, TrainConfigToJson(config));
     const Optimizer optimizer(ctx, begin.model->Parameters(), OptimizerOptionsOf(config));

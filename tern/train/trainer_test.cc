@@ -261,7 +261,7 @@ TEST_F(TrainerTest, LeavesNothingBehindWhereItCannotStart) {
   source_.data = {files_.Write("latin.txt", "caf\xe9 au lait\n")};
   ExpectError(start, ErrorKind::kInvalidFile, {"latin.txt", "byte 3", "UTF-8"});
   source_.data = {files_.Write("short.txt", "a few words")};
-  ExpectError(start, ErrorKind::kInvalidArgument, {"tokens", "sequence_length"});
+  ExpectError(start, ErrorKind::kInvalidArgument, {"short.txt", "tokens", "sequence_length"});
   source_.data = {Out("missing.txt")};
   ExpectError(start, ErrorKind::kIo, {"missing.txt"});
   source_.data = {text};

@@ -68,6 +68,7 @@ TEST(CommandLine, RefusesWrongUsageWithStatus2) {
   Refuses(2, {"doctor", "--threads", "many"}, {"--threads", "many"});
   Refuses(2, {"doctor", "--memory-limit", "12 parsecs"}, {"--memory-limit"});
   Refuses(2, {"doctor", "--memory-limit", "-5"}, {"--memory-limit", "-5"});
+  Refuses(2, {"doctor", "--memory-limit", "0G"}, {"--memory-limit", "0G"});
   Refuses(2, {"generate", "x", "--seed", "-1"}, {"--seed", "-1"});
   Refuses(2, {"generate", "x", "--top-k", "99999999999999999999"}, {"--top-k", "9999"});
   Refuses(2, {"generate", "x", "--temperature", ""}, {"--temperature", "number"});

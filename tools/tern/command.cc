@@ -68,9 +68,14 @@ CLI::Validator AtLeast(int64_t least) {
 CLI::Validator SizeValue() {
   return CLI::Validator(
       [](std::string& text) {
-        // The conversion would wrap a negative number around.
-        if (text.starts_with('-')) return fmt::format("takes a size like 800M or 2G, not {}", text);
-        return CLI::AsSizeValue(false)(text);
+        const std::string given = text;
+        const auto refusal = [&] {
+          return fmt::format("takes a size like 800M or 2G, not {}", given);
+        };
+        // The conversion would wrap a negative number around, and 0 would stand for no limit.
+        if (text.starts_with('-')) return refusal();
+        const std::string error = CLI::AsSizeValue(false)(text);
+        return error.empty() && text == "0" ? refusal() : error;
       },
       "");
 }
