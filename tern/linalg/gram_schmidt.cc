@@ -68,9 +68,13 @@ int64_t GramSchmidt<T>::Run() {
   r_.FillZero();
   Factor(0, k_);
   if (n_ > k_) {
-    const Matrix<T> w = w_.padded();
-    Multiply<T>(env_, 1, w.Block(0, 0, m_, k_).Transposed(), w.Block(0, k_, m_, padded_n_ - k_),
-                false, r_.padded().Block(0, k_, k_, padded_n_ - k_));
+    // Q^T twice: the first time leaves as much as Q has lost of orthogonality.
+    const Matrix<T> q = w_.view().Block(0, 0, m_, k_);
+    const Matrix<T> rest = w_.padded().Block(0, k_, m_, padded_n_ - k_);
+    const Matrix<T> r = r_.padded().Block(0, k_, k_, padded_n_ - k_);
+    Multiply<T>(env_, 1, q.Transposed(), rest, false, r);
+    Multiply<T>(env_, -1, q, r, true, rest);
+    Multiply<T>(env_, 1, q.Transposed(), rest, true, r);
   }
   const int64_t independent = CountIndependent();
   UnscaleColumns();

@@ -26,7 +26,7 @@ struct QrResult {
 
 // a [..., m, n]. A column counts as dependent when what is left of it has a norm of at most
 // 2 max(m, n) eps times its own. About 2 m n k multiplications and additions, twice that where
-// every block needs its second time.
+// every block needs its second time, and 4 m k more for each column behind the first k.
 // Error(kInvalidArgument) for other dtypes, ranks and empty tensors; Error(kNumeric) for NaN and
 // infinity, and where an element of r is too large for the dtype.
 QrResult Qr(Context& ctx, const Tensor& a);

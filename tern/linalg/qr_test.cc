@@ -108,6 +108,18 @@ TYPED_TEST(QrTest, LossesThatAddUp) {
   }
 }
 
+// What q has lost of orthogonality must not show in the columns of r behind it.
+TYPED_TEST(QrTest, WideMatricesAreMetToAFewEps) {
+  for (int round = 0; round < testing::Rounds(400); ++round) {
+    const int64_t m = 2 + this->random_.Below(20), n = m + 1 + this->random_.Below(40);
+    const Tensor a = this->Make(testing::RandomMatrix(this->random_, m, n), m, n);
+    const QrResult qr = Qr(*this->ctx_, a);
+    const double error = testing::ProductError<TypeParam>(
+        MatrixAt<TypeParam>(a, 0), MatrixAt<TypeParam>(qr.q, 0), MatrixAt<TypeParam>(qr.r, 0));
+    ASSERT_LE(error, 4 * this->kEps) << m << " x " << n << ", seed " << this->seed_;
+  }
+}
+
 TYPED_TEST(QrTest, DependentColumnsAreCountedAndQIsOrthonormal) {
   for (int round = 0; round < testing::Rounds(20); ++round) {
     const int64_t n = 2 + this->random_.Below(120), m = n + this->random_.Below(60);
