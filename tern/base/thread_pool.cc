@@ -4,12 +4,14 @@
 // A claim succeeds only while its loop runs, and the loop ends only when every claimed part has
 // ended: what describes the loop is therefore stable whenever somebody reads it.
 //
-// Waiting threads spin for some microseconds, because the loops of a forward pass follow each
-// other closely, and then sleep on a condition variable.
+// Waiting threads spin for a fraction of a millisecond, because the loops of a forward pass follow
+// each other closely and to be woken takes tens of microseconds, and then sleep on a condition
+// variable.
 #include "tern/base/thread_pool.h"
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -24,8 +26,9 @@
 namespace tern {
 namespace {
 
-// About 10 to 50 microseconds, as long as a pause lasts on the CPU at hand.
-constexpr int kSpins = 1000;
+// Longer than what is done by one thread between two loops of a forward pass or two tokens.
+constexpr std::chrono::microseconds kSpinTime(200);
+constexpr int kPausesAtOnce = 16;  // between two looks at the clock: 0.2 to 1 microseconds
 
 inline void SpinPause() {
 #if defined(__x86_64__)
@@ -33,6 +36,20 @@ inline void SpinPause() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+// Whether done() becomes true within the time.
+template <typename Done>
+bool SpinUntil(const Done& done, std::chrono::microseconds time) {
+  if (done()) return true;
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end) {
+    for (int i = 0; i < kPausesAtOnce; ++i) {
+      if (done()) return true;
+      SpinPause();
+    }
+  }
+  return done();
 }
 
 using Body = FunctionRef<void(int64_t, int64_t)>;
@@ -62,7 +79,7 @@ struct ThreadPool::State {
   std::condition_variable caller_wakeup;
   bool stop = false;  // guarded by mutex
 
-  int spins = 0;
+  std::chrono::microseconds spin_time{0};
   std::vector<std::thread> workers;
 
   void RunPart(int part);
@@ -120,13 +137,9 @@ void ThreadPool::State::WakeWorkers(int count) {
 
 // Returns false when the pool is being destroyed.
 bool ThreadPool::State::WaitForLoop(uint32_t* seen) {
-  for (int i = 0; i < spins; ++i) {
-    const uint32_t now = loops.load(std::memory_order_acquire);
-    if (now != *seen) {
-      *seen = now;
-      return true;
-    }
-    SpinPause();
+  if (SpinUntil([&] { return loops.load(std::memory_order_acquire) != *seen; }, spin_time)) {
+    *seen = loops.load(std::memory_order_acquire);
+    return true;
   }
   std::unique_lock<std::mutex> lock(mutex);
   sleeping_workers.fetch_add(1);
@@ -137,10 +150,7 @@ bool ThreadPool::State::WaitForLoop(uint32_t* seen) {
 }
 
 void ThreadPool::State::WaitForWorkers() {
-  for (int i = 0; i < spins; ++i) {
-    if (unfinished.load(std::memory_order_acquire) == 0) return;
-    SpinPause();
-  }
+  if (SpinUntil([&] { return unfinished.load(std::memory_order_acquire) == 0; }, spin_time)) return;
   std::unique_lock<std::mutex> lock(mutex);
   caller_sleeps.store(true);
   caller_wakeup.wait(lock, [&] { return unfinished.load() == 0; });
@@ -166,7 +176,7 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   TERN_CHECK(threads >= 1);
   // More threads than CPUs: whoever spins keeps the one that it waits for from running.
   const bool oversubscribed = static_cast<unsigned>(threads) > std::thread::hardware_concurrency();
-  state_->spins = oversubscribed ? 0 : kSpins;
+  state_->spin_time = oversubscribed ? std::chrono::microseconds(0) : kSpinTime;
   state_->workers.reserve(static_cast<size_t>(threads - 1));
   try {
     for (int i = 1; i < threads; ++i) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <limits>
 #include <mutex>
 #include <new>
@@ -89,6 +90,16 @@ TEST(ThreadPoolTest, WorksAfterItsThreadsWentToSleep) {
     });
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
+}
+
+// Between loops that do not follow closely, no thread takes CPU time.
+TEST(ThreadPoolTest, DoesNotSpinForLong) {
+  ThreadPool pool(2);  // more threads than CPUs do not spin at all
+  pool.ParallelFor(2, 1, [](int64_t, int64_t) {});
+  const std::clock_t before = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  const double seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+  EXPECT_LT(seconds, 0.05);
 }
 
 TEST(ThreadPoolTest, CarriesTheExceptionAndStaysUsable) {

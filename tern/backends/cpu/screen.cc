@@ -58,9 +58,8 @@ void MeasureRow(const float* w, const int8_t* q, float scale, int64_t k, float* 
   int32_t code_sums[kLanes] = {};
   float error_sums[kLanes] = {};
   const auto add = [&](int64_t t, int lane) {
-    const int32_t code = q[t];
-    const float error = w[t] * scale - static_cast<float>(code);
-    code_sums[lane] += code * code;
+    const float error = w[t] * scale - static_cast<float>(q[t]);
+    code_sums[lane] += q[t] * q[t];
     error_sums[lane] += error * error;
   };
   int64_t t = 0;
