@@ -61,11 +61,7 @@ void TensorDirectory::OpenIndex(const std::string& index_path) {
   const nlohmann::json document =
       ReadJsonFile(index_path, {.max_bytes = kMaxSafetensorsHeaderBytes, .max_depth = 8});
   const JsonObject index(document, index_path);
-  if (const auto metadata = index.FindObject("metadata")) {
-    // Some writers store it as a float; 2^60 bounds both.
-    const auto total = metadata->FindFloat("total_size", 0, 1152921504606846976.0);
-    if (total) index_total_bytes_ = static_cast<uint64_t>(*total);
-  }
+  // metadata.total_size, which files in the wild have wrong, is not looked at.
   const JsonObject weight_map = index.GetObject("weight_map");
   std::set<std::string> names;
   for (const auto& item : weight_map.value().items()) {

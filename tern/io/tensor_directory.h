@@ -4,9 +4,7 @@
 // immutable afterwards and usable by many threads. Knows nothing of models or of config.json.
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -31,8 +29,6 @@ class TensorDirectory {
   // Shard by shard, each in the order of its data.
   const std::vector<const TensorInfo*>& tensors() const { return tensors_; }
   const std::vector<std::unique_ptr<SafetensorsFile>>& shards() const { return shards_; }
-  // metadata.total_size of the index. For information: files in the wild have it wrong.
-  std::optional<uint64_t> index_total_bytes() const { return index_total_bytes_; }
   const std::string& path() const { return path_; }
 
   // Lets the pages of a tensor go; its bytes stay readable and are then read from disk again.
@@ -50,7 +46,6 @@ class TensorDirectory {
   std::vector<std::unique_ptr<SafetensorsFile>> shards_;
   std::vector<const TensorInfo*> tensors_;
   std::unordered_map<std::string_view, Entry> entries_;
-  std::optional<uint64_t> index_total_bytes_;
 };
 
 }  // namespace tern

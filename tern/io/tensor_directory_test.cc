@@ -61,7 +61,7 @@ TEST(TensorDirectory, Shards) {
   const TensorDirectory directory(dir.path());
   EXPECT_EQ(directory.shards().size(), 3u);
   EXPECT_EQ(directory.tensors().size(), 5u);
-  EXPECT_EQ(directory.index_total_bytes(), 80u);
+  EXPECT_EQ(ReadJsonFile(dir.File(kIndexName))["metadata"]["total_size"], 80);
   for (size_t i = 0; i < 5; ++i) {
     const std::string name = Concat({"w", std::to_string(i)});
     EXPECT_EQ(First(directory, name), 100.0f * static_cast<float>(i));
@@ -151,8 +151,15 @@ TEST(TensorDirectory, IndexThatIsNone) {
   expect_invalid(R"({"weight_map":[]})", "weight_map");
   expect_invalid(R"({"weight_map":{"w":1}})", "\"w\"");
   expect_invalid(R"({"weight_map":{"w":"a.safetensors","w":"b.safetensors"}})", "twice");
-  expect_invalid(R"({"metadata":{"total_size":-1},"weight_map":{}})", "total_size");
-  expect_invalid(R"({"metadata":3,"weight_map":{}})", "metadata");
+}
+
+TEST(TensorDirectory, TheTotalSizeIsForInformation) {
+  const TestDirectory dir;
+  Save(dir.path(), 4, 4, 40);
+  auto index = ReadJsonFile(dir.File(kIndexName));
+  index["metadata"]["total_size"] = "64 bytes";
+  dir.Write(kIndexName, index.dump());
+  EXPECT_EQ(TensorDirectory(dir.path()).tensors().size(), 4u);
 }
 
 TEST(ShardedSafetensorsWriter, RefusesTwoTensorsOfOneName) {
