@@ -39,6 +39,8 @@ Head LookAtHead(const unsigned char* p, size_t size) noexcept {
   return {length, true, false};
 }
 
+bool IsControl(char32_t c) { return c < 0x20 || (c >= 0x7F && c < 0xA0); }
+
 const unsigned char* Bytes(std::string_view text) noexcept {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
@@ -130,11 +132,12 @@ std::string OneLine(std::string_view text, size_t limit_bytes) {
   while (!text.empty()) {
     if (out.size() >= limit_bytes) return out + "...";
     const Head head = LookAtHead(Bytes(text), text.size());
+    const bool control = head.valid && IsControl(FirstUtf8(text).code_point);
     for (const char c : text.substr(0, head.size_bytes)) {
       const auto byte = static_cast<unsigned char>(c);
       if (byte == '\n') {
         out += "\\n";
-      } else if (!head.valid || byte < 0x20 || byte == 0x7F) {
+      } else if (!head.valid || control) {
         out += fmt::format("\\x{:02x}", byte);
       } else {
         out.push_back(c);

@@ -34,8 +34,8 @@ void AppendUtf8(char32_t code_point, std::string* out);
 // Returns the number of bytes consumed.
 size_t AppendRepairedUtf8(std::string_view bytes, bool final, std::string* out);
 
-// Any bytes for an error message: one line of valid UTF-8, control characters and malformed bytes
-// as \n or \x1f, cut to about `limit_bytes` with "..." at the end.
+// Any bytes for a message: one line of valid UTF-8, control characters (C1 ones, too) and malformed
+// bytes as \n or \x1f, cut to about `limit_bytes` with "..." at the end.
 std::string OneLine(std::string_view text, size_t limit_bytes = 200);
 
 // Unicode's White_Space property.

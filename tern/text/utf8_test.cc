@@ -87,6 +87,7 @@ TEST(Utf8, RepairKeepsAnUnfinishedCharacterForLater) {
 
 TEST(Utf8, OneLineIsOneLine) {
   EXPECT_EQ(OneLine("a\n\x01\x7F\xFFé"), "a\\n\\x01\\x7f\\xffé");
+  EXPECT_EQ(OneLine("\u009B7m\u0085\u00A0"), "\\xc2\\x9b7m\\xc2\\x85\u00A0");
   EXPECT_EQ(OneLine("éééé", 5), "ééé...");
 }
 
