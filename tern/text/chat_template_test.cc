@@ -123,7 +123,7 @@ TEST(ChatTemplate, SaysWhereATemplateIsMalformed) {
       {"{{ a ? b }}", "an unexpected \"?\""},
   };
   for (const auto& item : cases) ExpectRefused(item.source, ErrorKind::kInvalidFile, item.said);
-  ExpectRefused("\xFF", ErrorKind::kInvalidArgument, "a chat template");
+  ExpectRefused("a\xFF", ErrorKind::kInvalidFile, "chat: line 1: the byte at offset 1");
   ExpectRefused(std::string((size_t{1} << 20) + 1, 'a'), ErrorKind::kInvalidFile, "1048577 bytes");
 }
 

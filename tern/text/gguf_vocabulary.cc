@@ -87,7 +87,7 @@ const PreTokenizer& FindPreTokenizer(const GgufVocabulary& vocabulary) {
   Fail(ErrorKind::kUnsupported,
        "{}: tokenizer.ggml.pre \"{}\" is not known; known are: {}. A GGUF file made from a "
        "checkpoint with tokenizer.json by tern convert holds it whole",
-       vocabulary.place, vocabulary.pre_tokenizer, fmt::join(known, ", "));
+       vocabulary.place, OneLine(vocabulary.pre_tokenizer), fmt::join(known, ", "));
 }
 
 GgufTokenType TypeOf(const GgufVocabulary& vocabulary, size_t id) {
@@ -106,10 +106,13 @@ void ReadTokens(const GgufVocabulary& vocabulary, TokenizerSpec* spec, Ids* ids)
     const auto id = static_cast<int32_t>(i);
     const GgufTokenType type = TypeOf(vocabulary, i);
     if (type == GgufTokenType::kUnused) continue;
-    CheckUtf8(token, fmt::format("{}: tokenizer.ggml.tokens: token {}", vocabulary.place, i));
-    if (token.empty() || !ids->emplace(token, id).second) {
+    const bool utf8 = ValidUtf8Prefix(token) == token.size();
+    if (token.empty() || !utf8 || !ids->emplace(token, id).second) {
       Fail(ErrorKind::kInvalidFile, "{}: tokenizer.ggml.tokens: token {} is {}", vocabulary.place,
-           i, token.empty() ? "empty" : "there twice");
+           i,
+           token.empty() ? "empty"
+           : !utf8       ? "not UTF-8"
+                         : "there twice");
     }
     const bool unknown = type == GgufTokenType::kUnknown;
     if (type == GgufTokenType::kControl || type == GgufTokenType::kUserDefined || unknown) {

@@ -134,12 +134,14 @@ TEST(GgufVocabulary, RefusesContradictions) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
     EXPECT_EQ(text.find("m.gguf"), 0u) << text;
   };
-  has(refusal([](auto* v) { v->pre_tokenizer = "tekken"; }), "\"tekken\"");
+  has(refusal([](auto* v) { v->pre_tokenizer = "tek\nken"; }), "\"tek\\nken\"");
   has(refusal([](auto* v) { v->types.pop_back(); }), "8 tokens with 7 types");
   has(refusal([](auto* v) { v->types[2] = 9; }), "token 2 is 9");
   has(refusal([](auto* v) { v->tokens[1] = "a"; }), "token 1 is there twice");
   has(refusal([](auto* v) { v->tokens[1] = ""; }), "token 1 is empty");
-  has(refusal([](auto* v) { v->tokens[1] = "\xff"; }), "token 1");
+  has(refusal([](auto* v) { v->tokens[1] = "\xff"; }), "token 1 is not UTF-8");
+  const std::string longest(1025, 'a');
+  has(refusal([&](auto* v) { v->tokens[5] = longest; }), "token 5 has 1025 bytes");
   has(refusal([](auto* v) { v->merges[0] = "ab"; }), "merge 0");
   has(refusal([](auto* v) { v->merges[1] = "b a"; }), "merge 1 has a part or a result");
   has(refusal([](auto* v) { v->merges[1] = v->merges[0]; }), "merge 1 is there twice");

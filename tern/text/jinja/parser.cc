@@ -277,7 +277,8 @@ class Parser {
 }  // namespace
 
 Body Parse(Env& env, std::string_view source) {
-  CheckUtf8(source, "a chat template");
+  const size_t valid = ValidUtf8Prefix(source);
+  if (valid != source.size()) env.Malformed("the byte at offset {} is not UTF-8", valid);
   return Parser(env, source).Run();
 }
 
