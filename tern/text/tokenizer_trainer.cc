@@ -71,7 +71,8 @@ PreTokenizerSpec SplitBy(const std::string& pattern) {
 // GPT-2's vocabulary; two merges may give the same token.
 class GrowingVocab {
  public:
-  explicit GrowingVocab(TokenizerSpec* spec) : spec_(spec) {
+  GrowingVocab(const std::vector<std::string>& special_tokens, TokenizerSpec* spec)
+      : special_tokens_(special_tokens), spec_(spec) {
     std::array<std::pair<char32_t, int>, kByteCount> order;
     for (int byte = 0; byte < kByteCount; ++byte) {
       const std::string spelling = ByteLevelSpell(std::string(1, static_cast<char>(byte)));
@@ -96,9 +97,17 @@ class GrowingVocab {
  private:
   int32_t Token(const std::string& spelling) {
     const auto [at, fresh] = ids_.emplace(spelling, size());
-    if (fresh) spec_->vocab.push_back({spelling, at->second});
+    if (!fresh) return at->second;
+    if (std::find(special_tokens_.begin(), special_tokens_.end(), spelling) !=
+        special_tokens_.end()) {
+      Fail(ErrorKind::kInvalidArgument,
+           "the special token \"{}\" is spelled as a token of text; name it otherwise",
+           OneLine(spelling, 40));
+    }
+    spec_->vocab.push_back({spelling, at->second});
     return at->second;
   }
+  const std::vector<std::string>& special_tokens_;
 
   TokenizerSpec* spec_;
   std::unordered_map<std::string, int32_t> ids_;
@@ -206,7 +215,7 @@ Tokenizer TokenizerTrainer::Train(Poll poll) {
   const TokenizerTrainerOptions& options = impl_->options;
   TokenizerSpec spec;
   spec.name = "the trained tokenizer";
-  GrowingVocab vocab(&spec);
+  GrowingVocab vocab(options.special_tokens, &spec);
   WordMerger merger;
   for (const auto& [word, count] : impl_->counts) {
     poll();

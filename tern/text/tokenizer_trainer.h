@@ -48,7 +48,8 @@ class TokenizerTrainer {
   void Add(std::string_view chunk);
 
   // Ends the text and trains; call it once, as the last. The vocabulary is smaller than asked for
-  // when the text has no more pairs that are frequent enough.
+  // when the text has no more pairs that are frequent enough. Throws Error(kInvalidArgument) when a
+  // special token is what the vocabulary spells (byte_level.h) another one: "a", "\u0120the".
   Tokenizer Train(Poll poll = [] {});
 
  private:

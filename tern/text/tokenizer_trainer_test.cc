@@ -157,6 +157,14 @@ TEST(TokenizerTrainer, DigitsStayApartUnlessAskedOtherwise) {
   EXPECT_TRUE(Tokenizer::FromJson(TrainOn(text, 100, options), "t").TokenId("123").has_value());
 }
 
+// Such a tokenizer.json would not read back.
+TEST(TokenizerTrainer, RefusesASpecialTokenThatTheVocabularySpells) {
+  EXPECT_THROW(TrainOn("b", 1, {.special_tokens = {"a"}}), Error);
+  const char* lines = "a\n\nb\n\nc";
+  EXPECT_THROW(TrainOn(lines, 9, {.special_tokens = {"\u010A\u010A"}}), Error);
+  EXPECT_NO_THROW(TrainOn(lines, 9, {.special_tokens = {"\u010A\u0120"}}));
+}
+
 TEST(TokenizerTrainer, BadInputIsAnError) {
   const auto make = [](TokenizerTrainerOptions options) { TokenizerTrainer trainer(options); };
   EXPECT_THROW(make({.vocab_size = 256}), Error);
