@@ -19,6 +19,9 @@ class AddedTokenMatcher {
   // A stretch of text: an added token when id >= 0, else text between such.
   using Sink = FunctionRef<void(std::string_view stretch, int32_t id)>;
 
+  // No token of a file may be longer, which bounds the time that a byte takes.
+  static constexpr size_t kMaxTokenBytes = 1024;
+
   // The tokens must have different contents, none empty.
   explicit AddedTokenMatcher(std::vector<AddedToken> tokens);
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "tern/base/error.h"
+#include "tern/text/added_tokens.h"
 #include "tern/text/byte_level.h"
 #include "tern/text/pair_map.h"
 #include "tern/text/utf8.h"
@@ -116,6 +117,11 @@ void ReadTokens(const GgufVocabulary& vocabulary, TokenizerSpec* spec, Ids* ids)
     }
     const bool unknown = type == GgufTokenType::kUnknown;
     if (type == GgufTokenType::kControl || type == GgufTokenType::kUserDefined || unknown) {
+      if (token.size() > AddedTokenMatcher::kMaxTokenBytes) {
+        Fail(ErrorKind::kInvalidFile,
+             "{}: tokenizer.ggml.tokens: token {} has {} bytes; at most {}", vocabulary.place, i,
+             token.size(), AddedTokenMatcher::kMaxTokenBytes);
+      }
       AddedToken added;
       added.id = id;
       added.content = token;

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "tern/text/added_tokens.h"
 #include "tern/text/pair_map.h"
 #include "tern/text/strict_json.h"
 #include "tern/text/tokenizer_json.h"
@@ -190,7 +191,10 @@ void ReadAddedTokens(const JsonCursor& tokens, const VocabMap& ids, TokenizerSpe
     out.lstrip = BoolOr(token, "lstrip", false);
     out.rstrip = BoolOr(token, "rstrip", false);
     out.normalized = BoolOr(token, "normalized", !out.special);
-    if (out.content.empty()) content.Refuse(ErrorKind::kInvalidFile, "an empty added token");
+    if (out.content.empty() || out.content.size() > AddedTokenMatcher::kMaxTokenBytes) {
+      content.Refuse(ErrorKind::kInvalidFile, "an added token of {} bytes; 1 to {} are read",
+                     out.content.size(), AddedTokenMatcher::kMaxTokenBytes);
+    }
     if (!contents.insert(content.String()).second) {
       content.Refuse(ErrorKind::kInvalidFile, "the added token \"{}\" appears twice", out.content);
     }

@@ -175,7 +175,9 @@ TEST(TokenizerJson, BadAddedTokens) {
               HasSubstr("/added_tokens/1"));
   EXPECT_THAT(complaint({AddedTokenJson(300, "x1"), AddedTokenJson(301, "x1")}),
               HasSubstr("twice"));
-  EXPECT_THAT(complaint({AddedTokenJson(300, "")}), HasSubstr("empty"));
+  EXPECT_THAT(complaint({AddedTokenJson(300, "")}), HasSubstr("0 bytes"));
+  EXPECT_THAT(complaint({AddedTokenJson(300, std::string(1025, 'x'))}), HasSubstr("1025 bytes"));
+  EXPECT_EQ(complaint({AddedTokenJson(300, std::string(1024, 'x'))}), "");
   EXPECT_THAT(complaint({AddedTokenJson(-1, "x")}), HasSubstr("/added_tokens/0/id"));
   EXPECT_THAT(complaint({AddedTokenJson(kMaxVocabSize, "x")}), HasSubstr("/added_tokens/0/id"));
   EXPECT_THAT(complaint({json(3)}), HasSubstr("/added_tokens/0"));

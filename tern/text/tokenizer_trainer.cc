@@ -20,8 +20,7 @@ constexpr int32_t kByteCount = 256;
 // kHoldBytes wait, since what follows may change how they split.
 constexpr size_t kCountBytes = size_t{1} << 20;
 constexpr size_t kHoldBytes = size_t{64} << 10;
-constexpr size_t kMaxSpecialBytes = 1024;
-static_assert(kMaxSpecialBytes < kHoldBytes);
+static_assert(AddedTokenMatcher::kMaxTokenBytes < kHoldBytes);
 
 struct BytesHash {
   using is_transparent = void;
@@ -41,10 +40,10 @@ void CheckOptions(const TokenizerTrainerOptions& options) {
     CheckUtf8(token, "special token");
     const auto end = options.special_tokens.begin() + static_cast<ptrdiff_t>(i);
     const bool twice = std::find(options.special_tokens.begin(), end, token) != end;
-    if (token.empty() || token.size() > kMaxSpecialBytes || twice) {
+    if (token.empty() || token.size() > AddedTokenMatcher::kMaxTokenBytes || twice) {
       Fail(ErrorKind::kInvalidArgument,
            "special token {} (\"{}\") is empty, longer than {} bytes, or given twice", i,
-           OneLine(token, 40), kMaxSpecialBytes);
+           OneLine(token, 40), AddedTokenMatcher::kMaxTokenBytes);
     }
   }
 }
@@ -107,8 +106,8 @@ class GrowingVocab {
     spec_->vocab.push_back({spelling, at->second});
     return at->second;
   }
-  const std::vector<std::string>& special_tokens_;
 
+  const std::vector<std::string>& special_tokens_;
   TokenizerSpec* spec_;
   std::unordered_map<std::string, int32_t> ids_;
   int32_t byte_ids_[kByteCount];
@@ -173,7 +172,7 @@ void TokenizerTrainer::Impl::CountBuffer(bool final) {
   const std::string_view text = std::string_view(buffer).substr(0, ValidBytes(final));
   // Behind this, a longer special token may have begun whose end is yet to come.
   const size_t settled =
-      final ? text.size() : text.size() - std::min(text.size(), kMaxSpecialBytes);
+      final ? text.size() : text.size() - std::min(text.size(), AddedTokenMatcher::kMaxTokenBytes);
   size_t done = 0;
   bool stopped = false;
   separators.Split(text, /*special=*/true, &scratch, [&](std::string_view stretch, int32_t id) {
