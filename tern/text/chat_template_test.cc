@@ -127,6 +127,22 @@ TEST(ChatTemplate, SaysWhereATemplateIsMalformed) {
   ExpectRefused(std::string((size_t{1} << 20) + 1, 'a'), ErrorKind::kInvalidFile, "1048577 bytes");
 }
 
+TEST(ChatTemplate, ComputesAsPython) {
+  for (const auto& [expression, wanted] :
+       {std::pair("1 // 0.1", "9.0"),
+        {"-1 // 0.1", "-10.0"},
+        {"1 % 0.1", "0.09999999999999995"},
+        {"7.5 // -2", "-4.0"},
+        {"7.5 % -2", "-0.5"},
+        {"6.0 % -3", "-0.0"},
+        {"0.0 // -2", "-0.0"},
+        {"'aba'.replace('a', 'c', -9223372036854775807 - 1)", "cbc"},
+        {"'a b'.split(' ', -9223372036854775807 - 1)", "['a', 'b']"}}) {
+    EXPECT_EQ(Render(std::string("{{ ") + expression + " }}"), wanted) << expression;
+  }
+  EXPECT_EQ(Render("{{ 'a\nb' | indent(1200) }}"), "a\n" + std::string(1200, ' ') + "b");
+}
+
 TEST(ChatTemplate, RefusesWhatCannotRun) {
   const struct {
     const char* source;
@@ -136,6 +152,7 @@ TEST(ChatTemplate, RefusesWhatCannotRun) {
       {"{{ messages.x }}", "'messages' is undefined"},
       {"{{ 1 + 'a' }}", "\"+\" of int and str"},
       {"{{ 1 // 0 }}", "a division by zero"},
+      {"{{ 1.0 // 0 }}", "a division by zero"},
       {"{{ 9223372036854775807 + 1 }}", "too large a number"},
       {"{{ -(-9223372036854775807 - 1) }}", "too large a number"},
       {"{{ 3 ** 1000000000000 }}", "too large a number"},
@@ -150,6 +167,7 @@ TEST(ChatTemplate, RefusesWhatCannotRun) {
       {"{{ x | dictsort }}", "'x' is undefined"},
       {"{{ 1 is defined(2) }}", "the test \"defined\" takes no argument"},
       {"{{ 1 is divisibleby }}", "the test \"divisibleby\" takes one argument"},
+      {"{{ '{99999999999999999999}'.format('a') }}", "no argument for the field"},
       {"{{ nothing() }}", "'nothing' is called and not defined"},
       {"{% macro m(a) %}{% endmacro %}{{ m(1, a=2) }}", "the argument \"a\" twice"},
   };

@@ -3,6 +3,7 @@
 // list is a table in its source; what is not in one is an Error that names it.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,6 +36,8 @@ class BoundArgs {
   int64_t IntOr(size_t index, int64_t otherwise) const {
     return Has(index) && !values_[index]->Is(Kind::kNone) ? Int(index) : otherwise;
   }
+  // At most so many times: -1, as any number below 0, is without limit.
+  int64_t CountOr(size_t index) const { return std::max<int64_t>(IntOr(index, -1), -1); }
   bool BoolOr(size_t index, bool otherwise) const {
     return Has(index) ? Truthy(*values_[index]) : otherwise;
   }

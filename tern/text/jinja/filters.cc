@@ -62,8 +62,8 @@ Value Title(Env& env, const Value& value, const Args& args) {
 
 Value Replace(Env& env, const Value& value, const Args& args) {
   const BoundArgs bound(env, "replace", args, {"old", "new", "count"}, 2);
-  return Value::String(env, ReplaceAll(env, Text(env, value), Text(env, bound[0]),
-                                       Text(env, bound[1]), bound.IntOr(2, -1)));
+  return Value::String(env, ReplaceAll(env, ToText(env, value), ToText(env, bound[0]),
+                                       ToText(env, bound[1]), bound.CountOr(2)));
 }
 
 Value Default(Env& env, const Value& value, const Args& args) {
@@ -291,10 +291,10 @@ Value Abs(Env& env, const Value& value, const Args& args) {
 Value Indent(Env& env, const Value& value, const Args& args) {
   const BoundArgs bound(env, "indent", args, {"width", "first", "blank"});
   const bool given = bound.Has(0) && bound[0].Is(Kind::kString);
-  const int64_t width = given ? 0 : std::clamp<int64_t>(bound.IntOr(0, 4), 0, 1000);
-  const std::string indentation =
-      given ? bound[0].AsString() : std::string(static_cast<size_t>(width), ' ');
-  const std::string text = Text(env, value) + "\n";
+  const auto width = static_cast<size_t>(given ? 0 : std::max<int64_t>(bound.IntOr(0, 4), 0));
+  env.Charge(width);
+  const std::string indentation = given ? bound[0].AsString() : std::string(width, ' ');
+  const std::string text = ToText(env, value) + "\n";
   std::string out;
   size_t begin = 0;
   // The pieces end with the line feed that was added, so the last one is whole.

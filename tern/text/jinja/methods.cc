@@ -146,7 +146,7 @@ Value ListOfTexts(Env& env, const std::vector<std::string_view>& pieces) {
 Value SplitText(Env& env, const Value& self, const Args& args, bool right) {
   const BoundArgs bound(env, "split", args, {"sep", "maxsplit"});
   const std::string& text = self.AsString();
-  const int64_t most = bound.IntOr(1, -1);
+  const int64_t most = bound.CountOr(1);
   env.Charge(text.size());
   std::vector<std::string_view> pieces;
   if (!bound.Has(0) || bound[0].Is(Kind::kNone)) {
@@ -249,7 +249,7 @@ Value CapitalizeText(Env& env, const Value& self, const Args& args) {
 Value Replace(Env& env, const Value& self, const Args& args) {
   const BoundArgs bound(env, "replace", args, {"old", "new", "count"}, 2);
   return Value::String(
-      env, ReplaceAll(env, self.AsString(), bound.String(0), bound.String(1), bound.IntOr(2, -1)));
+      env, ReplaceAll(env, self.AsString(), bound.String(0), bound.String(1), bound.CountOr(2)));
 }
 
 Value JoinTexts(Env& env, const Value& self, const Args& args) {
@@ -268,9 +268,10 @@ Value JoinTexts(Env& env, const Value& self, const Args& args) {
 const Value& FormatField(Env& env, std::string_view field, const Args& args, size_t* next) {
   size_t index = field.empty() ? (*next)++ : 0;
   const char* end = field.data() + field.size();
-  const bool numbered = field.empty() || std::from_chars(field.data(), end, index).ptr == end;
-  if (numbered) {
-    if (index < args.positional.size()) return args.positional[index];
+  const auto [rest, error] = std::from_chars(field.data(), end, index);
+  if (field.empty() || rest == end) {
+    if (error != std::errc::result_out_of_range && index < args.positional.size())
+      return args.positional[index];
   } else {
     env.ChargeRead(args.named.size());
     for (const auto& [name, value] : args.named) {

@@ -99,9 +99,20 @@ Value FloatArithmetic(Env& env, std::string_view op, double a, double b) {
   if (op == "**") return Value(std::pow(a, b));
   if (b == 0) env.Refuse("a division by zero");
   if (op == "/") return Value(a / b);
-  if (op == "//") return Value(std::floor(a / b));
-  const double remainder = std::fmod(a, b);
-  return Value(remainder != 0 && (remainder < 0) != (b < 0) ? remainder + b : remainder);
+  // As CPython: what b goes into without remainder is divided, for a / b may round up to the next
+  // whole number.
+  double remainder = std::fmod(a, b);
+  double quotient = (a - remainder) / b;
+  if (remainder == 0) {
+    remainder = std::copysign(0.0, b);
+  } else if ((remainder < 0) != (b < 0)) {
+    remainder += b;
+    quotient -= 1;
+  }
+  if (op == "%") return Value(remainder);
+  if (quotient == 0) return Value(std::copysign(0.0, a / b));
+  const double below = std::floor(quotient);
+  return Value(quotient - below > 0.5 ? below + 1 : below);
 }
 
 // Text for HTML, as markupsafe's escape.
