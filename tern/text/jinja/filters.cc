@@ -12,14 +12,8 @@ namespace {
 
 using Filter = Value (*)(Env& env, const Value& value, const Args& args);
 
-void RequireDefined(Env& env, const Value& value) {
-  if (value.Is(Kind::kUndefined)) env.Refuse("'{}' is undefined", value.UndefinedName());
-}
-
-std::string Text(Env& env, const Value& value) { return ToText(env, value); }
-
 Value Trim(Env& env, const Value& value, const Args& args) {
-  return CallMethod(env, Value::String(env, Text(env, value)), "strip", args);
+  return CallMethod(env, Value::String(env, ToText(env, value)), "strip", args);
 }
 Value LengthOf(Env& env, const Value& value, const Args& args) {
   const BoundArgs bound(env, "length", args, {});
@@ -27,21 +21,21 @@ Value LengthOf(Env& env, const Value& value, const Args& args) {
 }
 Value Upper(Env& env, const Value& value, const Args& args) {
   const BoundArgs bound(env, "upper", args, {});
-  return Value::String(env, ChangeCase(env, Text(env, value), true));
+  return Value::String(env, ChangeCase(env, ToText(env, value), true));
 }
 Value Lower(Env& env, const Value& value, const Args& args) {
   const BoundArgs bound(env, "lower", args, {});
-  return Value::String(env, ChangeCase(env, Text(env, value), false));
+  return Value::String(env, ChangeCase(env, ToText(env, value), false));
 }
 Value CapitalizeFilter(Env& env, const Value& value, const Args& args) {
   const BoundArgs bound(env, "capitalize", args, {});
-  return Value::String(env, Capitalize(env, Text(env, value)));
+  return Value::String(env, Capitalize(env, ToText(env, value)));
 }
 
 // Words begin behind white space and - ( { [ <, unlike those of str.title.
 Value Title(Env& env, const Value& value, const Args& args) {
   const BoundArgs bound(env, "title", args, {});
-  const std::string text = Text(env, value);
+  const std::string text = ToText(env, value);
   std::string out;
   size_t begin = 0;
   const auto starts_word = [](char32_t c) {
@@ -116,7 +110,7 @@ Value ListOf(Env& env, const Value& value, const Args& args) {
 }
 Value StringOf(Env& env, const Value& value, const Args& args) {
   const BoundArgs bound(env, "string", args, {});
-  return Value::String(env, Text(env, value));
+  return Value::String(env, ToText(env, value));
 }
 
 // A number that a text spells, if it is one as a whole.
@@ -134,8 +128,7 @@ Value IntOf(Env& env, const Value& value, const Args& args) {
   RequireDefined(env, value);
   int64_t whole = 0;
   double number = 0;
-  if (value.Is(Kind::kInt)) return value;
-  if (value.Is(Kind::kBool)) return Value(int64_t{value.AsBool() ? 1 : 0});
+  if (value.IsWhole()) return Value(value.Whole());
   if (value.Is(Kind::kString)) {
     if (ParseNumber(env, value.AsString(), &whole)) return Value(whole);
     if (!ParseNumber(env, value.AsString(), &number)) return bound.Or(0, Value(int64_t{0}));
@@ -152,9 +145,7 @@ Value FloatOf(Env& env, const Value& value, const Args& args) {
   const BoundArgs bound(env, "float", args, {"default"});
   RequireDefined(env, value);
   double number = 0;
-  if (value.Is(Kind::kFloat)) return value;
-  if (value.Is(Kind::kInt)) return Value(static_cast<double>(value.AsInt()));
-  if (value.Is(Kind::kBool)) return Value(value.AsBool() ? 1.0 : 0.0);
+  if (value.IsNumber()) return Value(value.Number());
   if (value.Is(Kind::kString) && ParseNumber(env, value.AsString(), &number)) return Value(number);
   return bound.Or(0, Value(0.0));
 }
@@ -173,8 +164,8 @@ Value ToJsonFilter(Env& env, const Value& value, const Args& args) {
   if (bound.Has(2) && !bound[2].Is(Kind::kNone)) {
     const std::vector<Value> pair = Iterate(env, bound[2]);
     if (pair.size() != 2) env.Refuse("separators of tojson are two texts");
-    options.item_separator = Text(env, pair[0]);
-    options.key_separator = Text(env, pair[1]);
+    options.item_separator = ToText(env, pair[0]);
+    options.key_separator = ToText(env, pair[1]);
   }
   return Value::String(env, ToJson(env, value, options));
 }
@@ -310,7 +301,7 @@ Value Indent(Env& env, const Value& value, const Args& args) {
 
 Value SafeOf(Env& env, const Value& value, const Args& args) {
   const BoundArgs bound(env, "safe", args, {});
-  return Value::Safe(env, Text(env, value));
+  return Value::Safe(env, ToText(env, value));
 }
 
 // The rest of a call's positional arguments, and its named ones.

@@ -19,9 +19,8 @@ bool IsKind(Env&, const Value& value) {
 }
 
 int64_t WholeNumber(Env& env, const Value& value) {
-  if (value.Is(Kind::kBool)) return value.AsBool() ? 1 : 0;
-  if (!value.Is(Kind::kInt)) env.Refuse("a whole number is needed, not a {}", KindName(value));
-  return value.AsInt();
+  if (!value.IsWhole()) env.Refuse("a whole number is needed, not a {}", KindName(value));
+  return value.Whole();
 }
 
 // Tests of a value alone.
@@ -214,11 +213,10 @@ const std::string& BoundArgs::String(size_t index) const {
 
 int64_t BoundArgs::Int(size_t index) const {
   const Value& value = *values_[index];
-  if (value.Is(Kind::kBool)) return value.AsBool() ? 1 : 0;
-  if (!value.Is(Kind::kInt)) {
+  if (!value.IsWhole()) {
     env_.Refuse("{} takes a whole number, not a {}", callee_, KindName(value));
   }
-  return value.AsInt();
+  return value.Whole();
 }
 
 bool ApplyTest(Env& env, std::string_view name, const Value& value, const Args& args) {

@@ -462,7 +462,7 @@ bool HasMethod(const Value& value, std::string_view name) {
 }
 
 Value CallMethod(Env& env, const Value& value, std::string_view name, const Args& args) {
-  if (value.Is(Kind::kUndefined)) env.Refuse("'{}' is undefined", value.UndefinedName());
+  RequireDefined(env, value);
   const NamedMethod* method = FindMethod(value, name);
   if (!method || !method->run) env.Unsupported("the method \"{}\" of {}", name, KindName(value));
   Value made = method->run(env, value, args);

@@ -9,14 +9,6 @@
 namespace tern::jinja {
 namespace {
 
-bool IsWhole(const Value& value) { return value.Is(Kind::kBool) || value.Is(Kind::kInt); }
-int64_t Whole(const Value& value) {
-  return value.Is(Kind::kBool) ? (value.AsBool() ? 1 : 0) : value.AsInt();
-}
-double AsDouble(const Value& value) {
-  return IsWhole(value) ? static_cast<double>(Whole(value)) : value.AsFloat();
-}
-
 // start, stop and step of a slice of `length` elements, as Python's slice.indices.
 struct Range {
   int64_t start;
@@ -30,12 +22,12 @@ Range SliceRange(Env& env, const Value& start, const Value& stop, const Value& s
     return !value.Is(Kind::kNone) && !value.Is(Kind::kUndefined);
   };
   for (const Value* value : {&start, &stop, &step}) {
-    if (given(*value) && !IsWhole(*value)) {
+    if (given(*value) && !value->IsWhole()) {
       env.Refuse("a slice takes whole numbers, not a {}", KindName(*value));
     }
   }
   Range range{0, length, 1};
-  if (given(step)) range.step = Whole(step);
+  if (given(step)) range.step = step.Whole();
   if (range.step == 0) env.Refuse("a slice whose step is 0");
   if (range.step == std::numeric_limits<int64_t>::min()) ++range.step;
   const bool back = range.step < 0;
@@ -44,8 +36,8 @@ Range SliceRange(Env& env, const Value& start, const Value& stop, const Value& s
   const auto clamp = [&](int64_t at) {
     return at < 0 ? std::max(at + length, low) : std::min(at, high);
   };
-  range.start = given(start) ? clamp(Whole(start)) : (back ? high : low);
-  range.stop = given(stop) ? clamp(Whole(stop)) : (back ? low : high);
+  range.start = given(start) ? clamp(start.Whole()) : (back ? high : low);
+  range.stop = given(stop) ? clamp(stop.Whole()) : (back ? low : high);
   return range;
 }
 
@@ -162,19 +154,15 @@ Value Join(Env& env, const Value& a, const Value& b) {
   return a.Is(Kind::kList) ? Value::List(env, std::move(out)) : Value::Tuple(env, std::move(out));
 }
 
-void RequireDefined(Env& env, const Value& value) {
-  if (value.Is(Kind::kUndefined)) env.Refuse("'{}' is undefined", value.UndefinedName());
-}
-
 }  // namespace
 
 Value GetItem(Env& env, const Value& value, const Value& key) {
   RequireDefined(env, value);
   if (value.Is(Kind::kDict)) {
     if (const Value* found = value.AsDict().Find(env, key)) return *found;
-  } else if (IsWhole(key) && (value.IsSequence() || value.Is(Kind::kString))) {
+  } else if (key.IsWhole() && (value.IsSequence() || value.Is(Kind::kString))) {
     const int64_t length = Length(env, value);
-    const int64_t at = Whole(key) < 0 ? Whole(key) + length : Whole(key);
+    const int64_t at = key.Whole() < 0 ? key.Whole() + length : key.Whole();
     if (at >= 0 && at < length) {
       if (value.IsSequence()) return value.Items()[static_cast<size_t>(at)];
       const std::vector<uint32_t> offsets = CharacterOffsets(env, value.AsString());
@@ -218,8 +206,8 @@ Value Binary(Env& env, std::string_view op, const Value& a, const Value& b) {
   RequireDefined(env, a);
   RequireDefined(env, b);
   if (a.IsNumber() && b.IsNumber()) {
-    return IsWhole(a) && IsWhole(b) ? WholeArithmetic(env, op, Whole(a), Whole(b))
-                                    : FloatArithmetic(env, op, AsDouble(a), AsDouble(b));
+    return a.IsWhole() && b.IsWhole() ? WholeArithmetic(env, op, a.Whole(), b.Whole())
+                                      : FloatArithmetic(env, op, a.Number(), b.Number());
   }
   if (op == "+" && a.Is(Kind::kString) && b.Is(Kind::kString)) {
     if (a.IsSafe() || b.IsSafe()) return Value::Safe(env, Escaped(env, a) + Escaped(env, b));
@@ -229,15 +217,15 @@ Value Binary(Env& env, std::string_view op, const Value& a, const Value& b) {
   if (op == "*") {
     const bool a_repeats = a.Is(Kind::kString) || a.Is(Kind::kList);
     const bool b_repeats = b.Is(Kind::kString) || b.Is(Kind::kList);
-    if (a_repeats && IsWhole(b)) return Repeat(env, a, Whole(b));
-    if (b_repeats && IsWhole(a)) return Repeat(env, b, Whole(a));
+    if (a_repeats && b.IsWhole()) return Repeat(env, a, b.Whole());
+    if (b_repeats && a.IsWhole()) return Repeat(env, b, a.Whole());
   }
   if (op == "%" && a.Is(Kind::kString)) env.Unsupported("formatting a str with %");
   env.Refuse("\"{}\" of {} and {}", op, KindName(a), KindName(b));
 }
 
 Value Negate(Env& env, const Value& value) {
-  if (IsWhole(value)) return WholeArithmetic(env, "-", 0, Whole(value));
+  if (value.IsWhole()) return WholeArithmetic(env, "-", 0, value.Whole());
   if (value.Is(Kind::kFloat)) return Value(-value.AsFloat());
   RequireDefined(env, value);
   env.Refuse("\"-\" of a {}", KindName(value));

@@ -20,17 +20,6 @@ void RequirePlain(Env& env, const Value& value) {
   if (!value.IsPlain()) env.Unsupported("a {} within a list, dict or namespace", KindName(value));
 }
 
-// Python's order of numbers, NaN aside, for int and float mixed.
-double AsDouble(const Value& value) {
-  if (value.Is(Kind::kBool)) return value.AsBool() ? 1 : 0;
-  return value.Is(Kind::kInt) ? static_cast<double>(value.AsInt()) : value.AsFloat();
-}
-
-bool IsWhole(const Value& value) { return value.Is(Kind::kBool) || value.Is(Kind::kInt); }
-int64_t Whole(const Value& value) {
-  return value.Is(Kind::kBool) ? (value.AsBool() ? 1 : 0) : value.AsInt();
-}
-
 bool BeginsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
 size_t CountCharacters(Env& env, std::string_view text) {
@@ -48,8 +37,8 @@ const Value* Dict::Find(Env& env, const Value& key) const {
   if (key.Is(Kind::kString)) return Find(env, key.AsString());
   env.ChargeRead(items.size());
   for (const auto& [name, value] : items) {
-    if (IsWhole(key) ? IsWhole(name) && Whole(name) == Whole(key)
-                     : key.Is(Kind::kNone) && name.Is(Kind::kNone)) {
+    if (key.IsWhole() ? name.IsWhole() && name.Whole() == key.Whole()
+                      : key.Is(Kind::kNone) && name.Is(Kind::kNone)) {
       return &value;
     }
   }
@@ -98,7 +87,7 @@ Value Value::MakeDict(Env& env, std::vector<std::pair<Value, Value>> items) {
   env.Charge(items.size() * 2 * sizeof(Value));
   int deepest = 0;
   for (const auto& [key, value] : items) {
-    if (!key.Is(Kind::kString) && !IsWhole(key) && !key.Is(Kind::kNone)) {
+    if (!key.Is(Kind::kString) && !key.IsWhole() && !key.Is(Kind::kNone)) {
       env.Unsupported("a {} as the key of a dict", KindName(key));
     }
     RequirePlain(env, value);
@@ -160,6 +149,10 @@ Value FromJson(Env& env, const nlohmann::ordered_json& json) {
   }
 }
 
+void RequireDefined(Env& env, const Value& value) {
+  if (value.Is(Kind::kUndefined)) env.Refuse("'{}' is undefined", value.UndefinedName());
+}
+
 bool Truthy(const Value& value) {
   switch (value.kind()) {
     case Kind::kUndefined:
@@ -186,7 +179,7 @@ bool Truthy(const Value& value) {
 bool Equal(Env& env, const Value& a, const Value& b) {
   env.Step();
   if (a.IsNumber() && b.IsNumber()) {
-    return IsWhole(a) && IsWhole(b) ? Whole(a) == Whole(b) : AsDouble(a) == AsDouble(b);
+    return a.IsWhole() && b.IsWhole() ? a.Whole() == b.Whole() : a.Number() == b.Number();
   }
   if (a.kind() != b.kind()) return false;
   if (a.Is(Kind::kString)) {
@@ -214,7 +207,7 @@ bool Equal(Env& env, const Value& a, const Value& b) {
 bool Less(Env& env, const Value& a, const Value& b) {
   env.Step();
   if (a.IsNumber() && b.IsNumber()) {
-    return IsWhole(a) && IsWhole(b) ? Whole(a) < Whole(b) : AsDouble(a) < AsDouble(b);
+    return a.IsWhole() && b.IsWhole() ? a.Whole() < b.Whole() : a.Number() < b.Number();
   }
   // Bytes of UTF-8 are ordered as the characters are.
   if (a.Is(Kind::kString) && b.Is(Kind::kString)) {

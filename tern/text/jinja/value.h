@@ -105,6 +105,10 @@ class Value {
   bool AsBool() const { return std::get<bool>(data_); }
   int64_t AsInt() const { return std::get<int64_t>(data_); }
   double AsFloat() const { return std::get<double>(data_); }
+  // Of a bool or int, and of any number.
+  bool IsWhole() const { return Is(Kind::kBool) || Is(Kind::kInt); }
+  int64_t Whole() const { return Is(Kind::kBool) ? int64_t{AsBool()} : AsInt(); }
+  double Number() const { return IsWhole() ? static_cast<double>(Whole()) : AsFloat(); }
   const std::string& AsString() const { return std::get<StringPtr>(data_)->text; }
   bool IsSafe() const { return Is(Kind::kString) && std::get<StringPtr>(data_)->safe; }
   const std::vector<Value>& Items() const { return Elements().items; }
@@ -146,6 +150,7 @@ const char* KindName(const Value& value);
 
 Value FromJson(Env& env, const nlohmann::ordered_json& json);
 
+void RequireDefined(Env& env, const Value& value);
 bool Truthy(const Value& value);
 bool Equal(Env& env, const Value& a, const Value& b);
 // a < b; refuses what Python does not order.
