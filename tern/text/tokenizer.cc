@@ -109,6 +109,11 @@ struct Tokenizer::Impl {
     bool first = false;  // the stretch at hand starts the text
     UnigramScratch unigram_scratch;
     const auto encode_piece = [&](std::string_view piece) {
+      if (piece.size() > UINT32_MAX) {
+        Fail(ErrorKind::kInvalidArgument,
+             "the tokenizer does not cut {} bytes, normalized; encode parts of less than 4 GiB",
+             piece.size());
+      }
       if (const Bpe* bpe = std::get_if<Bpe>(&model)) {
         bpe->Encode(piece, &bpe_scratch, out);
       } else {
@@ -159,10 +164,6 @@ Tokenizer Tokenizer::FromFile(const std::string& path) {
 std::string Tokenizer::ToJson() const { return WriteTokenizerJson(impl_->spec); }
 
 std::vector<int32_t> Tokenizer::Encode(std::string_view text, const EncodeOptions& options) const {
-  if (text.size() > UINT32_MAX) {
-    Fail(ErrorKind::kInvalidArgument, "a text of {} bytes; encode it in parts of less than 4 GiB",
-         text.size());
-  }
   CheckUtf8(text, "text to tokenize");
   std::vector<int32_t> out;
   out.reserve(text.size() / 4 + 8);
