@@ -15,11 +15,6 @@ const char* TorchName(DType dtype) {
   return "float32";
 }
 
-const char* ActivationName(Activation activation) {
-  if (activation == Activation::kGeluTanh) return "gelu_pytorch_tanh";
-  return activation == Activation::kRelu2 ? "relu2" : "silu";
-}
-
 void PutTokens(const ModelConfig& config, ordered_json* json) {
   if (config.bos) (*json)["bos_token_id"] = *config.bos;
   if (config.eos.size() == 1) (*json)["eos_token_id"] = config.eos[0];
@@ -52,6 +47,11 @@ void PutWeights(const ModelConfig& config, const ModelFamily& family, const Stor
 }
 
 }  // namespace
+
+const char* ActivationName(Activation activation) {
+  if (activation == Activation::kGeluTanh) return "gelu_pytorch_tanh";
+  return activation == Activation::kRelu2 ? "relu2" : "silu";
+}
 
 ordered_json ModelConfigJson(const ModelConfig& config, const StoredAs& stored) {
   const ModelFamily& family = FindModelFamily(config.family, "config.json");

@@ -16,6 +16,8 @@ struct StoredAs {
   bool declared = true;  // by quantization_config, which takes floats for masters
 };
 nlohmann::ordered_json ModelConfigJson(const ModelConfig& config, const StoredAs& stored);
+// hidden_act
+const char* ActivationName(Activation activation);
 // What model.generate() of transformers starts from.
 nlohmann::ordered_json GenerationConfigJson(const ModelConfig& config);
 

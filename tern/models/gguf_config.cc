@@ -35,15 +35,17 @@ double Decimal(double stored) {
   return value;
 }
 
-// SiLU or ReLU^2: what the file says, else what its shapes tell of two known models whose files
-// carry a misleading name, else what the architecture's name stands for.
+// What the file says, else what its shapes tell of two known models whose files carry a misleading
+// name, else what the architecture's name stands for.
 Activation FindActivation(const GgufMetadata& metadata, const GgufArchitecture& architecture,
                           const ModelConfig& config) {
   const std::string key = fmt::format("{}.hidden_activation", architecture.name);
   if (const std::optional<std::string_view> name = metadata.FindString(key)) {
     if (*name == "silu") return Activation::kSilu;
     if (*name == "relu2" || *name == "relu_sqr") return Activation::kRelu2;
-    Fail(ErrorKind::kUnsupported, "{}: metadata {} is {}; \"silu\" and \"relu2\" are known",
+    if (*name == "gelu_pytorch_tanh") return Activation::kGeluTanh;
+    Fail(ErrorKind::kUnsupported,
+         "{}: metadata {} is {}; \"silu\", \"relu2\" and \"gelu_pytorch_tanh\" are known",
          metadata.place(), Quoted(key), Quoted(*name));
   }
   if (architecture.ternary && config.hidden_size == 2560 && config.intermediate_size == 6912 &&
@@ -55,7 +57,8 @@ Activation FindActivation(const GgufMetadata& metadata, const GgufArchitecture& 
 }
 
 // What projections multiply: int8 rows, or float ones.
-nn::WeightKind FindWeights(const GgufFile& file, const GgufArchitecture& architecture) {
+nn::WeightKind FindWeights(const GgufFile& file, const GgufArchitecture& architecture,
+                           bool projection_norms) {
   constexpr std::string_view kOwn = "tern.weights";
   if (const std::optional<std::string_view> own = file.metadata().FindString(kOwn)) {
     if (*own == "float") return nn::WeightKind::kF32;
@@ -65,8 +68,57 @@ nn::WeightKind FindWeights(const GgufFile& file, const GgufArchitecture& archite
   }
   // Q2_0 is what models come in that take float activations (Ternary Bonsai).
   const GgmlType& type = *file.Get("blk.0.attn_q.weight").type;
-  const bool ternary = architecture.ternary || (type.ternary && !type.name.starts_with("Q2_0"));
+  // Only what was trained for int8 has a norm in each projection.
+  const bool ternary =
+      architecture.ternary || projection_norms || (type.ternary && !type.name.starts_with("Q2_0"));
   return ternary ? nn::WeightKind::kTernary : nn::WeightKind::kF32;
+}
+
+// Whether the model embeds texts, by its last token: others pool in ways that Tern does not have.
+bool Embeds(const GgufMetadata& metadata, const std::string& prefix) {
+  constexpr int64_t kNone = 0, kLast = 3;
+  const std::string key = prefix + "pooling_type";
+  const int64_t type = metadata.FindInt(key, INT32_MIN, INT32_MAX).value_or(kNone);
+  if (type <= kNone) return false;  // -1: unspecified
+  if (type != kLast) {
+    Fail(ErrorKind::kUnsupported,
+         "{}: metadata {} is {} ({}); Tern takes the last token (3) as the text's embedding. If "
+         "the model is trained for it and its converter knew no better, take its Hugging Face "
+         "directory",
+         metadata.place(), Quoted(key), type,
+         type == 1   ? "mean"
+         : type == 2 ? "first token"
+         : type == 4 ? "rank"
+                     : "unknown");
+  }
+  return true;
+}
+
+// Layers that see a window of keys: all but every n-th. What no key says is as other programs take
+// it.
+void ReadGemma3(const GgufFile& file, const std::string& prefix, ModelConfig* config) {
+  const GgufMetadata& metadata = file.metadata();
+  for (const char* key : {"final_logit_softcapping", "attn_logit_softcapping"}) {
+    if (metadata.FindFloat(prefix + key, -1e30, 1e30).value_or(0) != 0) {
+      Fail(ErrorKind::kUnsupported, "{}: {} is not supported", file.path(), prefix + key);
+    }
+  }
+  if (file.Find("dense_2.weight") != nullptr) {
+    Fail(ErrorKind::kUnsupported,
+         "{}: layers behind the pooling (\"dense_2.weight\") are not supported", file.path());
+  }
+  config->query_scalar = GgufQueryScalar(*config);
+  const int64_t window =
+      metadata.FindInt(prefix + "attention.sliding_window", 0, kMaxDimension).value_or(0);
+  const int64_t period =
+      metadata.FindInt(prefix + "attention.sliding_window_pattern", 1, kMaxDimension).value_or(6);
+  config->local_rope_theta =
+      Decimal(metadata.FindFloat(prefix + "rope.freq_base_swa", 1e-3, 1e12).value_or(10000.0));
+  if (window == 0) return;
+  config->window = window;
+  for (int64_t i = 0; i < config->layers; ++i) {
+    config->local_layers.push_back((i + 1) % period != 0);
+  }
 }
 
 void RefuseWhatIsNotRead(const GgufFile& file, const std::string& prefix, int64_t head_dim) {
@@ -151,10 +203,14 @@ ModelConfig ReadGgufConfig(const GgufFile& file) {
     config.family = config.activation == Activation::kRelu2 ? "bitnet" : "bitnet-1bitllm";
   }
   config.head_norms = file.Find("blk.0.attn_q_norm.weight") != nullptr;
-  config.weights = FindWeights(file, architecture);
+  config.projection_norms = file.Find("blk.0.attn_q_norm_in.weight") != nullptr;
+  config.projection_norm_eps = config.rms_norm_eps;
+  config.weights = FindWeights(file, architecture, config.projection_norms);
+  config.embeds = Embeds(metadata, prefix);
   ReadTokenIds(metadata, &config);
   RefuseWhatIsNotRead(file, prefix, config.head_dim);
   CheckModelConfig(config, file.path());
+  if (config.family == "gemma3_text") ReadGemma3(file, prefix, &config);
   return config;
 }
 

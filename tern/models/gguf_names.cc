@@ -16,6 +16,7 @@ constexpr GgufArchitecture kArchitectures[] = {
     {"bitnet", "bitnet", Activation::kSilu, true, false},
     {"llama", "llama", Activation::kSilu, false, true},
     {"qwen3", "qwen3", Activation::kSilu, false, false},
+    {"gemma3", "gemma3_text", Activation::kGeluTanh, false, false},
 };
 
 struct Name {
@@ -29,6 +30,7 @@ constexpr Name kOuter[] = {
     {"lm_head", "output"},
 };
 
+// bitnet.cpp's names for the norms in front of projections end in "_norm_in".
 constexpr Name kInner[] = {
     {"input_layernorm", "attn_norm"},
     {"self_attn.q_proj", "attn_q"},
@@ -45,18 +47,32 @@ constexpr Name kInner[] = {
     {"mlp.down_proj", "ffn_down"},
     {"mlp.ffn_sub_norm", "ffn_sub_norm"},
     {"mlp.ffn_layernorm", "ffn_sub_norm"},
+    {"self_attn.q_proj.rms_norm", "attn_q_norm_in"},
+    {"self_attn.k_proj.rms_norm", "attn_k_norm_in"},
+    {"self_attn.v_proj.rms_norm", "attn_v_norm_in"},
+    {"self_attn.o_proj.rms_norm", "attn_output_norm_in"},
+    {"mlp.gate_proj.rms_norm", "ffn_gate_norm_in"},
+    {"mlp.up_proj.rms_norm", "ffn_up_norm_in"},
+    {"mlp.down_proj.rms_norm", "ffn_down_norm_in"},
+};
+
+// Those of a block with norms behind attention and MLP, which go before the others.
+constexpr Name kPostNorms[] = {
+    {"post_attention_layernorm", "post_attention_norm"},
+    {"pre_feedforward_layernorm", "ffn_norm"},
+    {"post_feedforward_layernorm", "post_ffw_norm"},
 };
 
 constexpr std::string_view kLayers = "model.layers.";
 
-std::string Renamed(std::span<const Name> names, std::string_view part, std::string_view whole) {
+// Empty where there is none.
+std::string Renamed(std::span<const Name> names, std::string_view part) {
   const size_t dot = part.rfind('.');
   for (const Name& name : names) {
     if (name.hugging_face == part.substr(0, dot)) {
       return std::string(name.gguf).append(part.substr(dot));
     }
   }
-  TERN_CHECK(whole.empty());  // the name of no tensor of a model
   return {};
 }
 
@@ -64,12 +80,29 @@ std::string Renamed(std::span<const Name> names, std::string_view part, std::str
 
 std::span<const GgufArchitecture> GgufArchitectures() { return kArchitectures; }
 
-std::string GgufTensorName(std::string_view name) {
-  if (!name.starts_with(kLayers)) return Renamed(kOuter, name, name);
+std::string GgufTensorName(const ModelFamily& family, std::string_view name) {
+  if (!name.starts_with(kLayers)) {
+    std::string outer = Renamed(kOuter, name);
+    TERN_CHECK(!outer.empty());
+    return outer;
+  }
   const std::string_view rest = name.substr(kLayers.size());
   const size_t dot = rest.find('.');
-  return std::string("blk.").append(rest.substr(0, dot + 1)) +
-         Renamed(kInner, rest.substr(dot + 1), name);
+  std::string inner;
+  if (family.post_norms) inner = Renamed(kPostNorms, rest.substr(dot + 1));
+  if (inner.empty()) inner = Renamed(kInner, rest.substr(dot + 1));
+  TERN_CHECK(!inner.empty());
+  return std::string("blk.").append(rest.substr(0, dot + 1)) + inner;
+}
+
+float GgufNormOffset(const ModelFamily& family, std::string_view name) {
+  return family.norms_add_one && name.find("_proj.rms_norm.") == std::string_view::npos ? 1.0f
+                                                                                        : 0.0f;
+}
+
+int64_t GgufQueryScalar(const ModelConfig& config) {
+  constexpr int64_t kLayersOf27B = 62;  // the one Gemma 3 where it is not the size of a head
+  return config.layers == kLayersOf27B ? config.hidden_size / config.heads : config.head_dim;
 }
 
 }  // namespace tern

@@ -22,8 +22,16 @@ struct GgufArchitecture {
 
 std::span<const GgufArchitecture> GgufArchitectures();
 
-// The GGUF name of a tensor that Hugging Face calls `name`: "blk.0.attn_q.weight" of
-// "model.layers.0.self_attn.q_proj.weight". TERN_CHECKs that it is a model's.
-std::string GgufTensorName(std::string_view name);
+// The GGUF name of a tensor that Hugging Face calls `name` in a model of the family:
+// "blk.0.attn_q.weight" of "model.layers.0.self_attn.q_proj.weight". TERN_CHECKs that it is a
+// model's.
+std::string GgufTensorName(const ModelFamily& family, std::string_view name);
+
+// What a GGUF file's norms hold beyond the weights: 1 where the model multiplies by 1 + weight,
+// else 0. Of a tensor by its Hugging Face name.
+float GgufNormOffset(const ModelFamily& family, std::string_view name);
+
+// ModelConfig::query_scalar, which files do not tell.
+int64_t GgufQueryScalar(const ModelConfig& config);
 
 }  // namespace tern

@@ -49,7 +49,11 @@ class GgufSource final : public WeightSource {
  public:
   GgufSource(Context& ctx, const GgufFile& file, const ModelConfig& config,
              const LoadOptions& options)
-      : ctx_(ctx), file_(file), config_(config), options_(options) {
+      : ctx_(ctx),
+        file_(file),
+        config_(config),
+        family_(FindModelFamily(config.family, file.path())),
+        options_(options) {
     for (const GgufArchitecture& architecture : GgufArchitectures()) {
       const auto name = file.metadata().GetString("general.architecture");
       if (architecture.name == name) neighbours_ = architecture.neighbours;
@@ -66,6 +70,11 @@ class GgufSource final : public WeightSource {
     Tensor value =
         ctx_.Empty(shape, keep_narrow ? *tensor.info.dtype : DType::kF32, MemoryTag::kWeights);
     ReadInto(tensor, &value);
+    if (kind == ParameterKind::kNorm) {
+      // Exact of all that 1 + weight can be.
+      const float offset = GgufNormOffset(family_, name);
+      for (float& weight : value.span<float>()) weight -= offset;
+    }
     file_.Release(tensor);
     return Weight(WithHalves(name, value), options_.float_dtype);
   }
@@ -110,7 +119,7 @@ class GgufSource final : public WeightSource {
 
  private:
   const GgufTensor& Find(const std::string& name, const Shape& shape) {
-    const GgufTensor& tensor = file_.Get(GgufTensorName(name));
+    const GgufTensor& tensor = file_.Get(GgufTensorName(family_, name));
     RequireShape(tensor.info, shape.dims());
     used_.insert(tensor.info.name);
     return tensor;
@@ -228,7 +237,7 @@ class GgufSource final : public WeightSource {
     std::copy(found->trits.begin(), found->trits.end(), trits.data<int8_t>());
     Tensor scales = ctx_.Empty({n, found->groups}, DType::kF32, MemoryTag::kWorkspace);
     std::copy(found->scales.begin(), found->scales.end(), scales.data<float>());
-    ApplyScaleTensor(GgufTensorName(name), &scales);
+    ApplyScaleTensor(GgufTensorName(family_, name), &scales);
     return ops::PackTernary(ctx_, trits, scales);
   }
 
@@ -254,6 +263,7 @@ class GgufSource final : public WeightSource {
   Context& ctx_;
   const GgufFile& file_;
   const ModelConfig& config_;
+  const ModelFamily& family_;
   const LoadOptions& options_;
   bool neighbours_ = false;
   std::set<std::string, std::less<>> used_;

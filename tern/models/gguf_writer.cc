@@ -14,6 +14,7 @@
 #include "tern/base/error.h"
 #include "tern/base/float16.h"
 #include "tern/io/json_file.h"
+#include "tern/models/config_writer.h"
 #include "tern/models/gguf_model.h"
 #include "tern/models/gguf_names.h"
 #include "tern/ops/ops.h"
@@ -37,6 +38,8 @@ const GgufArchitecture& ArchitectureOf(const ModelConfig& config) {
        Quoted(config.family));
 }
 
+constexpr int64_t kPoolingLast = 3;
+
 uint32_t FileType(std::string_view trits) {
   return trits == "tq1_0" ? 36 : trits == "tq2_0" ? 37 : 40;
 }
@@ -45,12 +48,29 @@ std::span<const std::byte> AsBytes(const Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.raw()), tensor.bytes()};
 }
 
+// What other programs would not see in a file.
+void CheckPlaces(const ModelConfig& config) {
+  if (config.projection_norms && config.projection_norm_eps != config.rms_norm_eps) {
+    Fail(ErrorKind::kUnsupported,
+         "the norms of projections have an epsilon of their own, {}, for which GGUF has no place; "
+         "write a Hugging Face directory",
+         config.projection_norm_eps);
+  }
+  if (config.query_scalar != 0 && config.query_scalar != GgufQueryScalar(config)) {
+    Fail(ErrorKind::kUnsupported,
+         "query_pre_attn_scalar is {} where heads have {} elements, for which GGUF has no place; "
+         "write a Hugging Face directory",
+         config.query_scalar, config.head_dim);
+  }
+}
+
 class Saver {
  public:
   Saver(Context& ctx, const Model& model, const GgufOptions& options)
       : ctx_(ctx),
         config_(model.config()),
         options_(options),
+        family_(FindModelFamily(config_.family, "model configuration")),
         architecture_(ArchitectureOf(model.config())),
         weights_(model.NamedWeights()),
         block_(FindTritBlock(options.trits)),
@@ -68,6 +88,7 @@ class Saver {
       }
     } else {
       header_.AddString("tokenizer.ggml.model", "no_vocab");
+      AddIds(std::nullopt);
     }
     for (const NamedWeight& weight : weights_) Declare(weight);
     GgufWriter writer(path, header_);
@@ -103,12 +124,13 @@ class Saver {
     add("rope.dimension_count", config_.head_dim);
     AddFloat("rope.freq_base", config_.rope_theta);
     AddFloat("attention.layer_norm_rms_epsilon", config_.rms_norm_eps);
-    header_.AddString(Key("hidden_activation"),
-                      config_.activation == Activation::kRelu2 ? "relu2" : "silu");
-    AddId("bos", config_.bos);
-    AddId("padding", config_.pad);
-    if (!config_.eos.empty()) AddId("eos", config_.eos[0]);
-    if (config_.eos.size() > 1) AddId("eot", config_.eos[1]);
+    header_.AddString(Key("hidden_activation"), ActivationName(config_.activation));
+    if (config_.embeds) add("pooling_type", kPoolingLast);
+    if (config_.window != 0) {
+      add("attention.sliding_window", config_.window);
+      add("attention.sliding_window_pattern", WindowPeriod());
+      AddFloat("rope.freq_base_swa", config_.local_rope_theta);
+    }
   }
 
   // Metadata are f32; what a decimal of few digits gives comes back.
@@ -119,6 +141,33 @@ class Saver {
     std::from_chars(text.data(), text.data() + text.size(), back);
     if (back != value) rounded_.push_back(fmt::format("{} ({} to f32)", name, value));
     header_.AddF32(Key(name), single);
+  }
+
+  // The n of "all layers but every n-th have a window".
+  int64_t WindowPeriod() const {
+    for (int64_t period = 1; period <= config_.layers + 1; ++period) {
+      bool same = true;
+      for (int64_t i = 0; i < config_.layers; ++i) {
+        same = same && config_.IsLocal(i) == ((i + 1) % period != 0);
+      }
+      if (same) return period;
+    }
+    Fail(ErrorKind::kUnsupported,
+         "GGUF has a place for windows in all layers but every n-th, not for those of this model; "
+         "write a Hugging Face directory");
+  }
+
+  // `appended` is what the tokenizer puts behind texts: an embedding model's end of sequence.
+  void AddIds(std::optional<int32_t> appended) {
+    AddId("bos", config_.bos);
+    AddId("padding", config_.pad);
+    std::vector<int32_t> ends = config_.eos;
+    if (appended && config_.embeds) {
+      std::erase(ends, *appended);
+      ends.insert(ends.begin(), *appended);
+    }
+    if (!ends.empty()) AddId("eos", ends[0]);
+    if (ends.size() > 1) AddId("eot", ends[1]);
   }
 
   void AddId(std::string_view which, std::optional<int32_t> id) {
@@ -142,7 +191,12 @@ class Saver {
       header_.AddF32s("tokenizer.ggml.scores", vocabulary.scores);
       header_.AddBool("tokenizer.ggml.add_space_prefix", vocabulary.add_space_prefix);
     }
-    header_.AddBool("tokenizer.ggml.add_bos_token", StartsWithBos(spec.post_processor.single));
+    const std::vector<TemplatePart>& parts = spec.post_processor.single;
+    header_.AddBool("tokenizer.ggml.add_bos_token", StartsWithBos(parts));
+    std::optional<int32_t> appended;
+    if (!parts.empty() && parts.back().ids.size() == 1) appended = parts.back().ids[0];
+    if (config_.embeds) header_.AddBool("tokenizer.ggml.add_eos_token", appended.has_value());
+    AddIds(appended);
     header_.AddString("tokenizer.huggingface.json", json);
   }
 
@@ -159,7 +213,7 @@ class Saver {
   }
 
   void Declare(const NamedWeight& weight) {
-    const std::string name = GgufTensorName(weight.name);
+    const std::string name = GgufTensorName(family_, weight.name);
     if (weight.ternary == nullptr) {
       if (weight.kind == ParameterKind::kMatrix && name != "output.weight") {
         Fail(ErrorKind::kUnsupported,
@@ -194,9 +248,12 @@ class Saver {
   }
 
   void Write(const NamedWeight& weight, GgufWriter* writer) {
-    const std::string name = GgufTensorName(weight.name);
+    const std::string name = GgufTensorName(family_, weight.name);
     if (weight.ternary != nullptr) return WriteTrits(weight, name, writer);
-    const Tensor value = WithNeighbours(name, weight.weight->Detached().Get(ctx_));
+    Tensor value = WithNeighbours(name, weight.weight->Detached().Get(ctx_));
+    if (weight.kind == ParameterKind::kNorm && GgufNormOffset(family_, weight.name) != 0) {
+      value = Shifted(value, GgufNormOffset(family_, weight.name));
+    }
     const GgmlType& type = FloatTypeOf(weight);
     if (type.dtype) {
       const Tensor stored =
@@ -205,6 +262,14 @@ class Saver {
       return writer->Append(name, AsBytes(stored));
     }
     WriteBlocks(name, value, type, writer);
+  }
+
+  Tensor Shifted(const Tensor& value, float offset) const {
+    const Tensor wide = ops::Cast(ctx_, value, DType::kF32);
+    Tensor out = ctx_.Empty(wide.shape(), DType::kF32, MemoryTag::kWorkspace);
+    std::ranges::transform(wide.span<float>(), out.span<float>().begin(),
+                           [&](float element) { return element + offset; });
+    return out;
   }
 
   void WriteBlocks(const std::string& name, const Tensor& value, const GgmlType& type,
@@ -291,6 +356,7 @@ class Saver {
   Context& ctx_;
   const ModelConfig& config_;
   const GgufOptions& options_;
+  const ModelFamily& family_;
   const GgufArchitecture& architecture_;
   std::vector<NamedWeight> weights_;
   const TritBlock* block_;
@@ -305,11 +371,7 @@ class Saver {
 std::vector<std::string> SaveGguf(Context& ctx, const Model& model, const std::string& path,
                                   const GgufOptions& options, GgufCheck check) {
   const ModelConfig& config = model.config();
-  if (config.embeds || config.projection_norms) {
-    Fail(ErrorKind::kUnsupported,
-         "an embedding model or one with a norm in each projection is not written as GGUF; write a "
-         "Hugging Face directory");
-  }
+  CheckPlaces(config);
   if (options.tokenizer != nullptr && options.tokenizer->vocab_size() > config.vocab_size) {
     Fail(ErrorKind::kInvalidArgument, "a tokenizer of {} tokens does not fit a vocabulary of {}",
          options.tokenizer->vocab_size(), config.vocab_size);
