@@ -70,7 +70,8 @@ void TensorDirectory::OpenIndex(const std::string& index_path) {
       Fail(ErrorKind::kInvalidFile,
            "{}: weight_map: the shard of tensor {} must be the name of a .safetensors file in the "
            "same directory, not {}",
-           index_path, Quoted(item.key()), Quoted(item.value().dump()));
+           index_path, Quoted(item.key()),
+           Quoted(item.value().is_string() ? name : item.value().dump()));
     }
     names.insert(name);
   }

@@ -142,6 +142,34 @@ void LoadOptimizer(const std::string& checkpoint, Optimizer* optimizer) {
   optimizer->set_step(ReadRunPosition(checkpoint).step);
 }
 
+void TakeShape(const ModelConfig& model, TrainConfig* config) {
+  config->hidden_size = model.hidden_size;
+  config->intermediate_size = model.intermediate_size;
+  config->num_hidden_layers = model.layers;
+  config->num_attention_heads = model.heads;
+  config->num_key_value_heads = model.kv_heads;
+  config->max_position_embeddings = model.max_positions;
+  config->rope_theta = model.rope_theta;
+  config->rms_norm_eps = model.rms_norm_eps;
+  config->hidden_act = model.activation == Activation::kSilu ? "silu" : "relu2";
+  config->tie_word_embeddings = model.tie_embeddings;
+  config->weights = model.weights == nn::WeightKind::kTernary ? "ternary" : "f32";
+  config->quantizer = model.quantizer == TernaryQuantizer::kSign ? "sign" : "absmean";
+}
+
+void RequireShape(const TrainConfig& config, const ModelConfig& model, const std::string& place) {
+  TrainConfig shaped = config;
+  TakeShape(model, &shaped);
+  shaped.vocab_size = model.vocab_size;
+  const nlohmann::ordered_json given = TrainConfigToJson(config), held = TrainConfigToJson(shaped);
+  for (const auto& item : held.items()) {
+    const nlohmann::ordered_json& value = given.at(item.key());
+    if (value == item.value()) continue;
+    Fail(ErrorKind::kInvalidFile, "{}: \"{}\" is {}, but the run's model has {}; put that back",
+         place, item.key(), value.dump(), item.value().dump());
+  }
+}
+
 OptimizerOptions OptimizerOptionsOf(const TrainConfig& config) {
   return {.beta1 = config.beta1,
           .beta2 = config.beta2,

@@ -56,6 +56,11 @@ RunPosition ReadRunPosition(const std::string& checkpoint);
 // Moments, and parameters where the model's files hold them rounded, into the optimizer's slots.
 void LoadOptimizer(const std::string& checkpoint, Optimizer* optimizer);
 
+// The settings that a model which training goes on from decides.
+void TakeShape(const ModelConfig& model, TrainConfig* config);
+// Error(kInvalidFile) that begins with `place` when the settings are those of another model.
+void RequireShape(const TrainConfig& config, const ModelConfig& model, const std::string& place);
+
 OptimizerOptions OptimizerOptionsOf(const TrainConfig& config);
 
 }  // namespace tern

@@ -47,22 +47,6 @@ ModelConfig ModelConfigOf(const TrainConfig& config, const Tokenizer& tokenizer)
   return model;
 }
 
-// The settings that a model which training goes on from decides.
-void TakeShape(const ModelConfig& model, TrainConfig* config) {
-  config->hidden_size = model.hidden_size;
-  config->intermediate_size = model.intermediate_size;
-  config->num_hidden_layers = model.layers;
-  config->num_attention_heads = model.heads;
-  config->num_key_value_heads = model.kv_heads;
-  config->max_position_embeddings = model.max_positions;
-  config->rope_theta = model.rope_theta;
-  config->rms_norm_eps = model.rms_norm_eps;
-  config->hidden_act = model.activation == Activation::kSilu ? "silu" : "relu2";
-  config->tie_word_embeddings = model.tie_embeddings;
-  config->weights = model.weights == nn::WeightKind::kTernary ? "ternary" : "f32";
-  config->quantizer = model.quantizer == TernaryQuantizer::kSign ? "sign" : "absmean";
-}
-
 Tokenizer TrainTokenizer(Context& ctx, const TrainConfig& config,
                          const std::vector<std::string>& texts, Poll poll) {
   constexpr size_t kChunkBytes = size_t{1} << 20;

@@ -52,10 +52,12 @@ class Pace {
   double step_seconds_ = 0;
 };
 
-LoadedModel LoadCheckpointModel(Context& ctx, const std::string& checkpoint,
-                                const TrainConfig& config) {
-  return LoadModel(ctx, checkpoint + kModelDirectory,
-                   {.keep_masters = true, .float_dtype = FloatDTypeOf(config)});
+std::unique_ptr<Model> LoadRunModel(Context& ctx, const std::string& run,
+                                    const std::string& checkpoint, const TrainConfig& config) {
+  LoadedModel loaded = LoadModel(ctx, checkpoint + kModelDirectory,
+                                 {.keep_masters = true, .float_dtype = FloatDTypeOf(config)});
+  RequireShape(config, loaded.model->config(), run + kTrainConfigFile);
+  return std::move(loaded.model);
 }
 
 }  // namespace
@@ -68,7 +70,7 @@ struct Trainer::State {
         tokenizer(Tokenizer::FromFile(run + kTokenizerFile)),
         tokens(run, tokenizer, config),
         token_bytes(tokenizer),
-        model(LoadCheckpointModel(context, checkpoint, config).model),
+        model(LoadRunModel(context, run, checkpoint, config)),
         position(ReadRunPosition(checkpoint)),
         train_step(context, *model, OptimizerOptionsOf(config), config.sequences_at_once()),
         sampler(tokens.training(), config.sequence_length, static_cast<uint64_t>(config.seed)),

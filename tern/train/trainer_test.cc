@@ -304,5 +304,18 @@ TEST_F(TrainerTest, RefusesDirectoriesThatCannotHoldANewRun) {
   ExpectError([&] { Trainer::Resume(*ctx_, Out("nowhere")); }, ErrorKind::kIo, {"nowhere"});
 }
 
+TEST_F(TrainerTest, RefusesSettingsOfAnotherModel) {
+  TrainConfig config = TinyTrainConfig();
+  Trainer::Start(*ctx_, config, source_, Out("run"));
+  config.steps += 2;
+  config.intermediate_size += 8;
+  files_.Write("run/train.json", TrainConfigToJson(config).dump());
+  ExpectError([&] { Trainer::Resume(*ctx_, Out("run")); }, ErrorKind::kInvalidFile,
+              {"run/train.json", "\"intermediate_size\"", "the run's model has"});
+  config.intermediate_size -= 8;
+  files_.Write("run/train.json", TrainConfigToJson(config).dump());
+  EXPECT_EQ(Trainer::Resume(*ctx_, Out("run"))->config().steps, config.steps);
+}
+
 }  // namespace
 }  // namespace tern

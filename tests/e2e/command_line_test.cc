@@ -12,6 +12,7 @@ namespace tern::e2e {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -182,6 +183,53 @@ TEST(Bench, RefusesWhatItCannotMeasure) {
           {"9000", "8192"});
   Refuses(1, {"bench", "--shape", "tiny", "--depth", "9223372036854775807"}, {"8192"});
   Refuses(2, {"bench", "--shape", "tiny", "--prompt", "0", "--generate", "0"}, {"nothing"});
+}
+
+TEST(Train, ShowsItsProgressOnATerminal) {
+  const TestDirectory directory;
+  const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
+  ASSERT_GE(terminal, 0);
+  ASSERT_EQ(::grantpt(terminal), 0);
+  ASSERT_EQ(::unlockpt(terminal), 0);
+  const pid_t child = StartWith({"train",
+                                 "--data",
+                                 Source("LICENSE"),
+                                 "--out",
+                                 directory.File("run"),
+                                 "--steps",
+                                 "1000000",
+                                 "--vocab-size",
+                                 "257",
+                                 "--hidden-size",
+                                 "32",
+                                 "--num-hidden-layers",
+                                 "1",
+                                 "--intermediate-size",
+                                 "32",
+                                 "--sequence-length",
+                                 "16",
+                                 "--batch-tokens",
+                                 "16",
+                                 "--micro-batch-tokens",
+                                 "16",
+                                 "--eval-interval",
+                                 "0"},
+                                {}, "/dev/null", "/dev/null", ::ptsname(terminal));
+  std::string text;
+  char part[4096];
+  bool stopped = false;
+  // The read fails once the program has ended.
+  for (ssize_t count; (count = ::read(terminal, part, sizeof(part))) > 0;) {
+    text.append(part, static_cast<size_t>(count));
+    if (stopped || text.find(" left") == std::string::npos) continue;
+    ::kill(child, SIGINT);
+    stopped = true;
+  }
+  EXPECT_EQ(Wait(child), 0) << text;
+  ::close(terminal);
+  EXPECT_THAT(text, ContainsRegex("step [0-9]+/1000000  loss [0-9.]+  [0-9,]+ tokens/s  "
+                                  "[0-9:]+ left"));
+  EXPECT_THAT(text, HasSubstr("--resume"));
 }
 
 TEST(Tokenize, EncodesAndDecodes) {
