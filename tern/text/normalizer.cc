@@ -44,13 +44,13 @@ Normalizer::Normalizer(const std::vector<NormalizerStep>& steps, std::string_vie
 }
 
 std::string_view Normalizer::Apply(std::string_view text, RegexScratch* scratch,
-                                   std::string* buffer) const {
+                                   std::string* buffer, NormalizedEnds ends) const {
   const size_t limit_bytes = kMaxGrowth * text.size() + kMinLimitBytes;
   const size_t text_bytes = text.size();
   std::string next;
   for (const Step& step : steps_) {
     next.clear();
-    Run(step, text, scratch, limit_bytes, &next);
+    Run(step, text, ends, scratch, limit_bytes, &next);
     if (next.size() > limit_bytes) {
       Fail(ErrorKind::kInvalidArgument,
            "{}: a text of {} bytes grows beyond {}; a normalizer may not add more", where_,
@@ -62,8 +62,8 @@ std::string_view Normalizer::Apply(std::string_view text, RegexScratch* scratch,
   return text;
 }
 
-void Normalizer::Run(const Step& step, std::string_view text, RegexScratch* scratch,
-                     size_t limit_bytes, std::string* out) {
+void Normalizer::Run(const Step& step, std::string_view text, NormalizedEnds ends,
+                     RegexScratch* scratch, size_t limit_bytes, std::string* out) {
   const NormalizerStep& spec = step.spec;
   switch (spec.kind) {
     case NormalizerStep::Kind::kNfc:
@@ -77,7 +77,8 @@ void Normalizer::Run(const Step& step, std::string_view text, RegexScratch* scra
     case NormalizerStep::Kind::kLowercase:
       return AppendLowercase(text, out);
     case NormalizerStep::Kind::kPrepend:
-      if (!text.empty()) out->append(spec.content).append(text);
+      if (!text.empty() && ends.begins) out->append(spec.content);
+      out->append(text);
       return;
     case NormalizerStep::Kind::kReplaceString: {
       Replacement replacement(text, spec.content, limit_bytes, out);
@@ -96,8 +97,8 @@ void Normalizer::Run(const Step& step, std::string_view text, RegexScratch* scra
       return replacement.Finish();
     }
     case NormalizerStep::Kind::kStrip:
-      if (spec.left) text.remove_prefix(LeadingWhiteSpace(text));
-      if (spec.right) text.remove_suffix(TrailingWhiteSpace(text));
+      if (spec.left && ends.begins) text.remove_prefix(LeadingWhiteSpace(text));
+      if (spec.right && ends.ends) text.remove_suffix(TrailingWhiteSpace(text));
       out->append(text);
       return;
   }

@@ -13,6 +13,12 @@
 
 namespace tern {
 
+// Whether a text begins and ends where that does which it is a part of.
+struct NormalizedEnds {
+  bool begins = true;
+  bool ends = true;
+};
+
 class Normalizer {
  public:
   // `where` starts the messages.
@@ -20,8 +26,10 @@ class Normalizer {
 
   // `text` is valid UTF-8, and so is the result: `text` itself where there are no steps, else
   // *buffer. Throws Error(kInvalidArgument) when the text grows beyond 16 times its size, which no
-  // normal form does and chained replacements can.
-  std::string_view Apply(std::string_view text, RegexScratch* scratch, std::string* buffer) const;
+  // normal form does and chained replacements can. Nothing is put or taken away where a part does
+  // not begin or end the text.
+  std::string_view Apply(std::string_view text, RegexScratch* scratch, std::string* buffer,
+                         NormalizedEnds ends = {}) const;
 
  private:
   struct Step {
@@ -30,8 +38,8 @@ class Normalizer {
   };
 
   // Appends what the step makes of `text` to *out.
-  static void Run(const Step& step, std::string_view text, RegexScratch* scratch,
-                  size_t limit_bytes, std::string* out);
+  static void Run(const Step& step, std::string_view text, NormalizedEnds ends,
+                  RegexScratch* scratch, size_t limit_bytes, std::string* out);
 
   std::vector<Step> steps_;
   std::string where_;

@@ -93,12 +93,12 @@ PreTokenizer::PreTokenizer(const PreTokenizerSpec& spec, std::string_view where)
   }
 }
 
-void PreTokenizer::Split(std::string_view text, bool first, RegexScratch* scratch,
+void PreTokenizer::Split(std::string_view text, StretchStart start, RegexScratch* scratch,
                          Sink sink) const {
   if (text.empty()) return;
-  if (!spelled_) return RunFrom(0, {text, first}, scratch, sink);
+  if (!spelled_) return RunFrom(0, {text, start}, scratch, sink);
   std::string bytes;
-  RunFrom(0, {text, first}, scratch, [&](std::string_view piece) {
+  RunFrom(0, {text, start}, scratch, [&](std::string_view piece) {
     TERN_CHECK(ByteLevelUnspell(piece, &bytes));
     sink(bytes);
   });
@@ -134,7 +134,7 @@ void PreTokenizer::RunFrom(size_t index, Piece piece, RegexScratch* scratch, Sin
   if (const auto* byte_level = std::get_if<ByteLevelStep>(&steps_[index])) {
     if (!spelled_) return Run(*byte_level, piece, scratch, next);
     return Run(*byte_level, piece, scratch, [&](Piece bytes) {
-      next({ByteLevelSpell(bytes.text), bytes.first});
+      next({ByteLevelSpell(bytes.text), bytes.start});
     });
   }
   if (const auto* split = std::get_if<SplitStep>(&steps_[index])) {
@@ -145,9 +145,13 @@ void PreTokenizer::RunFrom(size_t index, Piece piece, RegexScratch* scratch, Sin
 
 void PreTokenizer::Run(const SplitStep& step, Piece piece, RegexScratch* scratch, PieceSink sink) {
   const std::string_view text = piece.text;
+  // The line's end that stood before the part was removed, so a word begins.
+  const bool word =
+      step.behavior == SplitBehavior::kRemoved && piece.start == StretchStart::kWithin;
+  if (word) piece.start = StretchStart::kBehindToken;
   const auto emit = [&](Span span) {
     if (span.begin == span.end) return;
-    sink({text.substr(span.begin, span.end - span.begin), piece.first && span.begin == 0});
+    sink({text.substr(span.begin, span.end - span.begin), piece.StartAt(span.begin)});
   };
   if (step.behavior == SplitBehavior::kIsolated && step.regex) {
     return ForEachPart(*step.regex, text, scratch, emit);
@@ -187,15 +191,16 @@ void PreTokenizer::Run(const MetaspaceStep& step, Piece piece, RegexScratch*, Pi
       spaced.push_back(c);
     }
   }
-  const bool prepend = step.prepend == MetaspaceSpec::Prepend::kAlways ||
-                       (step.prepend == MetaspaceSpec::Prepend::kFirst && piece.first);
+  using Prepend = MetaspaceSpec::Prepend;
+  const bool prepend = (step.prepend == Prepend::kAlways && piece.start != StretchStart::kWithin) ||
+                       (step.prepend == Prepend::kFirst && piece.start == StretchStart::kText);
   if (prepend && !spaced.starts_with(step.replacement)) spaced.insert(0, step.replacement);
-  if (!step.split) return sink({spaced, piece.first});
+  if (!step.split) return sink({spaced, piece.start});
   for (size_t begin = 0; begin < spaced.size();) {
     const bool at_space = spaced.compare(begin, step.replacement.size(), step.replacement) == 0;
     const size_t from = begin + (at_space ? step.replacement.size() : 0);
     const size_t end = std::min(spaced.find(step.replacement, from), spaced.size());
-    sink({std::string_view(spaced).substr(begin, end - begin), piece.first && begin == 0});
+    sink({std::string_view(spaced).substr(begin, end - begin), piece.StartAt(begin)});
     begin = end;
   }
 }
@@ -203,7 +208,8 @@ void PreTokenizer::Run(const MetaspaceStep& step, Piece piece, RegexScratch*, Pi
 void PreTokenizer::Run(const ByteLevelStep& step, Piece piece, RegexScratch* scratch,
                        PieceSink sink) {
   std::string prefixed;
-  if (step.add_prefix_space && piece.text.front() != ' ') {
+  const bool within = piece.start == StretchStart::kWithin;
+  if (step.add_prefix_space && !within && piece.text.front() != ' ') {
     prefixed.reserve(piece.text.size() + 1);
     prefixed.push_back(' ');
     prefixed.append(piece.text);
@@ -212,7 +218,7 @@ void PreTokenizer::Run(const ByteLevelStep& step, Piece piece, RegexScratch* scr
   if (!step.regex) return sink(piece);
   ForEachPart(*step.regex, piece.text, scratch, [&](Span span) {
     if (span.begin == span.end) return;
-    sink({piece.text.substr(span.begin, span.end - span.begin), piece.first && span.begin == 0});
+    sink({piece.text.substr(span.begin, span.end - span.begin), piece.StartAt(span.begin)});
   });
 }
 

@@ -19,6 +19,10 @@ namespace tern {
 inline constexpr std::string_view kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
+// Where a stretch begins: at the beginning of the text, behind something that stands alone, or
+// within text that another part began.
+enum class StretchStart { kText, kBehindToken, kWithin };
+
 class PreTokenizer {
  public:
   using Sink = FunctionRef<void(std::string_view piece)>;
@@ -28,8 +32,8 @@ class PreTokenizer {
 
   // Calls `sink` for each piece, none of them empty, in order: bytes, not their spellings, where a
   // step is the byte level. A piece points into `text`, or into a copy that lives until the sink
-  // returns. `text` is valid UTF-8; `first`: it starts the text that the user gave.
-  void Split(std::string_view text, bool first, RegexScratch* scratch, Sink sink) const;
+  // returns. `text` is valid UTF-8.
+  void Split(std::string_view text, StretchStart start, RegexScratch* scratch, Sink sink) const;
 
  private:
   struct SplitStep {
@@ -53,7 +57,12 @@ class PreTokenizer {
   };
   struct Piece {
     std::string_view text;
-    bool first;
+    StretchStart start;
+
+    // Of the part of the piece that begins at `begin`.
+    StretchStart StartAt(size_t begin) const {
+      return begin == 0 ? start : StretchStart::kBehindToken;
+    }
   };
   using PieceSink = FunctionRef<void(Piece piece)>;
 

@@ -13,7 +13,7 @@ Pieces Split(const PreTokenizerSpec& spec, std::string_view text) {
   const PreTokenizer pre_tokenizer(spec, "test");
   RegexScratch scratch;
   Pieces out;
-  pre_tokenizer.Split(text, /*first=*/true, &scratch,
+  pre_tokenizer.Split(text, StretchStart::kText, &scratch,
                       [&](std::string_view piece) { out.emplace_back(piece); });
   return out;
 }

@@ -106,7 +106,7 @@ struct Tokenizer::Impl {
     RegexScratch regex_scratch;
     BpeScratch bpe_scratch(text.size());
     std::string buffer;
-    bool first = false;  // the stretch at hand starts the text
+    StretchStart start = StretchStart::kText;  // of the stretch at hand
     UnigramScratch unigram_scratch;
     const auto encode_piece = [&](std::string_view piece) {
       if (piece.size() > UINT32_MAX) {
@@ -124,15 +124,20 @@ struct Tokenizer::Impl {
       if (id >= 0) {
         out->push_back(id);
       } else {
-        pre_tokenizer.Split(stretch, first, &regex_scratch, encode_piece);
+        pre_tokenizer.Split(stretch, start, &regex_scratch, encode_piece);
       }
-      first = false;
+      start = StretchStart::kBehindToken;
     };
     const auto raw_stretch = [&](std::string_view stretch, int32_t id) {
       if (id >= 0) return out->push_back(id);
-      first = stretch.data() == text.data();
-      normalized_tokens.Split(normalizer.Apply(stretch, &regex_scratch, &buffer), options.special,
-                              &regex_scratch, normalized_stretch);
+      const bool first = stretch.data() == text.data();
+      const bool last = stretch.end() == text.end();
+      start = StretchStart::kBehindToken;
+      if (first) start = options.continues ? StretchStart::kWithin : StretchStart::kText;
+      const NormalizedEnds ends = {.begins = !(first && options.continues),
+                                   .ends = !(last && options.goes_on)};
+      normalized_tokens.Split(normalizer.Apply(stretch, &regex_scratch, &buffer, ends),
+                              options.special, &regex_scratch, normalized_stretch);
     };
     raw_tokens.Split(text, options.special, &regex_scratch, raw_stretch);
   }

@@ -21,6 +21,10 @@ namespace tern {
 struct EncodeOptions {
   bool special = true;       // special tokens written in the text are recognised
   bool add_special = false;  // tokens that the post-processor's template adds, e.g. at the start
+  // A longer text in parts: this one goes on from the part before, behind a line's end, and gets no
+  // space in front; or another follows, and what ends it stays.
+  bool continues = false;
+  bool goes_on = false;
 };
 
 class Tokenizer {

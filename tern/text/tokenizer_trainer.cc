@@ -154,7 +154,7 @@ size_t TokenizerTrainer::Impl::CountDocument(std::string_view document, bool com
   if (!complete && document.size() < 2 * kHoldBytes) return 0;
   const size_t limit = complete ? document.size() : document.size() - kHoldBytes;
   size_t done = 0;
-  splitter.Split(document, /*first=*/true, &scratch, [&](std::string_view piece) {
+  splitter.Split(document, StretchStart::kText, &scratch, [&](std::string_view piece) {
     const auto end = static_cast<size_t>(piece.data() - document.data()) + piece.size();
     if (end > limit) return;
     const auto word = counts.find(piece);

@@ -38,7 +38,7 @@ std::array<char, kTrailerBytes> Trailer(int id_bytes, uint64_t count, uint64_t h
   return trailer;
 }
 
-// A cut is right where no pre-tokenizer joins what it parts: behind a special token, which always
+// A cut is right where no pre-tokenizer joins what it parts: before a special token, which always
 // stands alone, or between a line's end and a character that is not white space.
 class ChunkCutter {
  public:
@@ -50,27 +50,39 @@ class ChunkCutter {
     }
   }
 
-  // The length of the chunk that starts `text`: all of a short text, else about kChunkBytes.
-  size_t Length(std::string_view text) const {
-    if (text.size() <= kChunkBytes) return text.size();
+  struct Cut {
+    size_t at;
+    bool within;  // what stands on both sides is one stretch of text
+  };
+
+  // The end of the chunk that starts `text`: all of a short text, else about kChunkBytes.
+  Cut End(std::string_view text) const {
+    if (text.size() <= kChunkBytes) return {text.size(), false};
     const std::string_view window = text.substr(0, kChunkBytes);
     size_t cut = 0;
     for (const std::string& special : specials_) {
       const size_t at = window.rfind(special);
-      if (at != std::string_view::npos) cut = std::max(cut, at + special.size());
+      if (at != std::string_view::npos) cut = std::max(cut, at);
     }
-    if (cut != 0) return cut;
+    if (cut != 0) return {cut, false};
     for (size_t at = window.size() - 1; at > 0; --at) {
       const auto next = static_cast<unsigned char>(window[at]);
-      if (window[at - 1] == '\n' && next > ' ' && next < 0x80) return at;
+      if (window[at - 1] == '\n' && next > ' ' && next < 0x80) {
+        return {at, !BeginsWithSpecial(text.substr(at))};
+      }
     }
     // One line longer than a chunk: cut between two characters.
     size_t at = window.size();
     while (at > window.size() - 4 && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) --at;
-    return at;
+    return {at, true};
   }
 
  private:
+  bool BeginsWithSpecial(std::string_view text) const {
+    return std::any_of(specials_.begin(), specials_.end(),
+                       [&](const std::string& special) { return text.starts_with(special); });
+  }
+
   std::vector<std::string> specials_;
 };
 
@@ -84,14 +96,19 @@ class TokenFileWriter {
     RequireUtf8(text_file, poll);
     const std::string_view text = Text(text_file);
     const size_t wave = 4 * static_cast<size_t>(threads_.threads());
-    std::vector<std::string_view> chunks;
+    std::vector<Chunk> chunks;
     for (size_t done = 0; done < text.size();) {
       poll();
       const size_t begin = done;
       chunks.clear();
       while (chunks.size() < wave && done < text.size()) {
-        chunks.push_back(text.substr(done, cutter_.Length(text.substr(done))));
-        done += chunks.back().size();
+        const std::string_view rest = text.substr(done);
+        const ChunkCutter::Cut end = cutter_.End(rest);
+        EncodeOptions options;
+        options.continues = done > 0;
+        options.goes_on = end.within;
+        chunks.push_back({rest.substr(0, end.at), options});
+        done += end.at;
       }
       AddChunks(chunks);
       text_file.Release(text_file.bytes().subspan(begin, done - begin));
@@ -106,11 +123,16 @@ class TokenFileWriter {
   }
 
  private:
-  void AddChunks(std::span<const std::string_view> chunks) {
+  struct Chunk {
+    std::string_view text;
+    EncodeOptions options;
+  };
+
+  void AddChunks(std::span<const Chunk> chunks) {
     encoded_.resize(std::max(encoded_.size(), chunks.size()));
     threads_.ParallelFor(static_cast<int64_t>(chunks.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        encoded_[i] = tokenizer_.Encode(chunks[i]);
+        encoded_[i] = tokenizer_.Encode(chunks[i].text, chunks[i].options);
       }
     });
     for (size_t i = 0; i < chunks.size(); ++i) WriteIds(encoded_[i]);

@@ -13,6 +13,7 @@
 #include "tern/base/test_directory.h"
 #include "tern/io/json_file.h"
 #include "tern/io/test_files.h"
+#include "tern/text/gguf_vocabulary.h"
 #include "tern/text/tokenizer_trainer.h"
 
 namespace tern {
@@ -75,6 +76,63 @@ TEST(TokenFile, HoldsWhatEncodingTheWholeTextGives) {
   for (const bool documents : {true, false}) {
     const std::string text = MakeText(1500000, 7, documents);
     ExpectFileHoldsTheEncodedText(TrainTokenizer(text.substr(0, 20000)), text);
+  }
+}
+
+// SentencePiece's tokenizers put a space in front of a text, by a normalizer or a pre-tokenizer.
+TokenizerSpec SentencePiece() {
+  GgufVocabulary vocabulary;
+  vocabulary.place = "test";
+  vocabulary.model = "llama";
+  vocabulary.tokens = {"<unk>",   "<|endoftext|>",
+                       "\u2581",  "a",
+                       "b",       "c",
+                       "d",       "e",
+                       "f",       ".",
+                       "\n",      "\t",
+                       "\u00e9",  "\u2581a",
+                       "ab",      "\u2581b",
+                       "\u2581c", "\u2581d"};
+  vocabulary.types.assign(vocabulary.tokens.size(), 1);
+  vocabulary.types[0] = 2;
+  vocabulary.types[1] = 3;
+  for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
+    vocabulary.scores.push_back(-static_cast<double>(i));
+  }
+  return ReadGgufVocabulary(vocabulary);
+}
+
+MetaspaceSpec Metaspace(MetaspaceSpec::Prepend prepend, bool split) {
+  return {.replacement = "\u2581", .prepend = prepend, .split = split};
+}
+
+TEST(TokenFile, PutsNoSpaceWhereAPartGoesOn) {
+  using Prepend = MetaspaceSpec::Prepend;
+  const std::vector<PreTokenizerStep> words = {
+      SplitSpec{SplitSpec::Pattern::kWhitespaceSplit, "", SplitBehavior::kRemoved, false},
+      Metaspace(Prepend::kAlways, true)};
+  std::vector<TokenizerSpec> kinds = {SentencePiece()};  // by Prepend
+  for (const auto& steps :
+       {std::vector<PreTokenizerStep>{Metaspace(Prepend::kAlways, false)},
+        std::vector<PreTokenizerStep>{Metaspace(Prepend::kFirst, true)}, words}) {
+    kinds.push_back(SentencePiece());
+    NormalizerStep strip;
+    strip.kind = NormalizerStep::Kind::kStrip;
+    kinds.back().normalizer = {strip};
+    kinds.back().pre_tokenizer.steps = steps;
+  }
+  for (const bool documents : {true, false}) {
+    const std::string text = "  " + MakeText(400000, 8, documents) + "\n";
+    for (size_t i = 0; i < kinds.size(); ++i) {
+      SCOPED_TRACE(::testing::Message() << "kind " << i << ", documents " << documents);
+      const TestDirectory directory;
+      const std::vector<std::string> paths = {directory.Write("text", text)};
+      const Tokenizer tokenizer{TokenizerSpec(kinds[i])};
+      ThreadPool pool(2);
+      WriteTokenFile(pool, tokenizer, paths, directory.File("ids"));
+      const TokenFile tokens(directory.File("ids"), tokenizer);
+      EXPECT_TRUE(All(tokens.ids()) == tokenizer.Encode(text));
+    }
   }
 }
 
