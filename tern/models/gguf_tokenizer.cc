@@ -37,18 +37,24 @@ std::optional<Tokenizer> ReadGgufTokenizer(const GgufMetadata& metadata) {
   vocabulary.model = *model;
   vocabulary.tokens = strings("tokenizer.ggml.tokens");
   if (*model == "gpt2") vocabulary.merges = strings("tokenizer.ggml.merges");
-  if (*model == "llama") {
+  if (*model == "llama" || *model == "t5") {
     constexpr std::string_view kScores = "tokenizer.ggml.scores";
     vocabulary.scores = require(kScores, metadata.FindFloats(kScores));
   }
   if (auto types = metadata.FindInts("tokenizer.ggml.token_type")) vocabulary.types = *types;
   const auto pre = metadata.FindString("tokenizer.ggml.pre");
   vocabulary.pre_tokenizer = pre.value_or(kUnnamedPreTokenizer);
-  vocabulary.add_space_prefix = metadata.FindBool("tokenizer.ggml.add_space_prefix").value_or(true);
+  vocabulary.add_space_prefix =
+      metadata.FindBool("tokenizer.ggml.add_space_prefix").value_or(*model != "t5");
+  vocabulary.remove_extra_spaces =
+      metadata.FindBool("tokenizer.ggml.remove_extra_whitespaces").value_or(false);
+  const auto map = metadata.values().find("tokenizer.ggml.precompiled_charsmap");
+  vocabulary.has_character_map = map != metadata.values().end() && map->second.count > 0;
   vocabulary.add_bos = metadata.FindBool("tokenizer.ggml.add_bos_token");
-  vocabulary.add_eos = metadata.FindBool("tokenizer.ggml.add_eos_token").value_or(false);
+  vocabulary.add_eos = metadata.FindBool("tokenizer.ggml.add_eos_token");
   vocabulary.bos = id("tokenizer.ggml.bos_token_id");
   vocabulary.eos = id("tokenizer.ggml.eos_token_id");
+  vocabulary.unknown = id("tokenizer.ggml.unknown_token_id");
   return Tokenizer(ReadGgufVocabulary(vocabulary));
 }
 

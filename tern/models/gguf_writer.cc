@@ -187,15 +187,24 @@ class Saver {
     if (vocabulary.model == "gpt2") {
       header_.AddString("tokenizer.ggml.pre", vocabulary.pre_tokenizer);
       header_.AddStrings("tokenizer.ggml.merges", vocabulary.merges);
-    } else if (vocabulary.model == "llama") {
+    } else if (vocabulary.model == "llama" || vocabulary.model == "t5") {
       header_.AddF32s("tokenizer.ggml.scores", vocabulary.scores);
       header_.AddBool("tokenizer.ggml.add_space_prefix", vocabulary.add_space_prefix);
+    }
+    if (vocabulary.model == "t5") {
+      header_.AddBool("tokenizer.ggml.remove_extra_whitespaces", vocabulary.remove_extra_spaces);
+      AddId("unknown", vocabulary.unknown);
     }
     const std::vector<TemplatePart>& parts = spec.post_processor.single;
     header_.AddBool("tokenizer.ggml.add_bos_token", StartsWithBos(parts));
     std::optional<int32_t> appended;
     if (!parts.empty() && parts.back().ids.size() == 1) appended = parts.back().ids[0];
-    if (config_.embeds) header_.AddBool("tokenizer.ggml.add_eos_token", appended.has_value());
+    if (config_.embeds) {
+      header_.AddBool("tokenizer.ggml.add_eos_token", appended.has_value());
+    } else if (vocabulary.model == "t5") {  // whose readers add it where nothing is said
+      const bool ends = appended && !config_.eos.empty() && appended == config_.eos[0];
+      header_.AddBool("tokenizer.ggml.add_eos_token", ends);
+    }
     AddIds(appended);
     header_.AddString("tokenizer.huggingface.json", json);
   }

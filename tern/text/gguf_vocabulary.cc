@@ -15,6 +15,7 @@
 #include "tern/text/added_tokens.h"
 #include "tern/text/byte_level.h"
 #include "tern/text/pair_map.h"
+#include "tern/text/unigram.h"
 #include "tern/text/utf8.h"
 
 namespace tern {
@@ -128,9 +129,9 @@ void ReadTokens(const GgufVocabulary& vocabulary, TokenizerSpec* spec, Ids* ids)
       added.special = type != GgufTokenType::kUserDefined;
       spec->added_tokens.push_back(std::move(added));
     }
-    if (type == GgufTokenType::kControl) continue;
-    // SentencePiece's merges may make these too.
-    if (type == GgufTokenType::kUserDefined && vocabulary.model != "llama") continue;
+    // Unigram's scores are counted by id; SentencePiece's merges may make these too.
+    if (type == GgufTokenType::kControl && vocabulary.model != "t5") continue;
+    if (type == GgufTokenType::kUserDefined && vocabulary.model == "gpt2") continue;
     spec->vocab.push_back({std::string(token), id});
     if (unknown && spec->unk_token.empty()) spec->unk_token = token;
   }
@@ -160,6 +161,12 @@ void ReadMerges(const GgufVocabulary& vocabulary, const Ids& ids, TokenizerSpec*
   }
 }
 
+void CheckTokenBytes(const GgufVocabulary& vocabulary, const VocabEntry& entry, size_t most) {
+  if (entry.spelling.size() <= most) return;
+  Fail(ErrorKind::kInvalidFile, "{}: tokenizer.ggml.tokens: token {} has {} bytes; at most {}",
+       vocabulary.place, entry.id, entry.spelling.size(), most);
+}
+
 // What SentencePiece merges: the best-scored token first, from whichever two tokens make it. Of one
 // token's ways, that with the longest left half goes first, as in files of Hugging Face.
 void MakeMerges(const GgufVocabulary& vocabulary, TokenizerSpec* spec) {
@@ -167,10 +174,7 @@ void MakeMerges(const GgufVocabulary& vocabulary, TokenizerSpec* spec) {
   for (const VocabEntry& entry : spec->vocab) {
     const GgufTokenType type = TypeOf(vocabulary, static_cast<size_t>(entry.id));
     if (type != GgufTokenType::kNormal && type != GgufTokenType::kUserDefined) continue;
-    if (entry.spelling.size() > kMaxMergedBytes) {
-      Fail(ErrorKind::kInvalidFile, "{}: tokenizer.ggml.tokens: token {} has {} bytes; at most {}",
-           vocabulary.place, entry.id, entry.spelling.size(), kMaxMergedBytes);
-    }
+    CheckTokenBytes(vocabulary, entry, kMaxMergedBytes);
     mergeable.emplace(entry.spelling, entry.id);
   }
   struct Candidate {
@@ -247,6 +251,52 @@ void ReadSentencePiece(const GgufVocabulary& vocabulary, TokenizerSpec* spec) {
   MakeMerges(vocabulary, spec);
 }
 
+// SentencePiece's normalization but for its map of characters.
+void AddUnigramSteps(bool space_prefix, bool remove_extra_spaces, TokenizerSpec* spec) {
+  using Kind = NormalizerStep::Kind;
+  if (remove_extra_spaces) {
+    // Characters that look like its spaces end no text either.
+    const std::string at_ends = fmt::format("\\A +|[ {}]+\\z", kSpace);
+    spec->normalizer.push_back({.kind = Kind::kReplaceRegex, .pattern = at_ends, .content = ""});
+    spec->normalizer.push_back({.kind = Kind::kReplaceRegex, .pattern = " {2,}", .content = " "});
+  }
+  AddSentencePieceSteps(space_prefix, spec);
+}
+
+void ReadUnigram(const GgufVocabulary& vocabulary, TokenizerSpec* spec) {
+  CheckScores(vocabulary);
+  if (vocabulary.has_character_map) {
+    Fail(ErrorKind::kUnsupported,
+         "{}: tokenizer.ggml.precompiled_charsmap is not supported; take the model's Hugging Face "
+         "checkpoint with a tokenizer.json that has no Precompiled normalizer",
+         vocabulary.place);
+  }
+  spec->model = TokenizerModel::kUnigram;
+  AddUnigramSteps(vocabulary.add_space_prefix, vocabulary.remove_extra_spaces, spec);
+  Ids ids;
+  ReadTokens(vocabulary, spec, &ids);
+  for (size_t i = 0; i < spec->vocab.size(); ++i) {
+    const VocabEntry& entry = spec->vocab[i];
+    if (entry.id != static_cast<int32_t>(i)) {
+      Fail(ErrorKind::kUnsupported,
+           "{}: tokenizer.ggml.token_type of token {} is 5 (unused); in a vocabulary of \"t5\" "
+           "only the last ones may be",
+           vocabulary.place, i);
+    }
+    CheckTokenBytes(vocabulary, entry, Unigram::kMaxTokenBytes);
+    const GgufTokenType type = TypeOf(vocabulary, i);
+    spec->byte_fallback = spec->byte_fallback || type == GgufTokenType::kByte;
+    if (type == GgufTokenType::kUnknown && !spec->unk_id) spec->unk_id = entry.id;
+    spec->scores.push_back(vocabulary.scores[i]);
+  }
+  spec->unk_token.clear();
+  if (!spec->unk_id) spec->unk_id = vocabulary.unknown;
+  if (spec->unk_id && *spec->unk_id >= static_cast<int32_t>(spec->vocab.size())) {
+    Fail(ErrorKind::kInvalidFile, "{}: tokenizer.ggml.unknown_token_id is {}, which names no token",
+         vocabulary.place, *spec->unk_id);
+  }
+}
+
 void ReadByteLevel(const GgufVocabulary& vocabulary, const PreTokenizer& pre, TokenizerSpec* spec) {
   spec->ignore_merges = pre.ignore_merges;
   spec->pre_tokenizer = pre.make();
@@ -269,11 +319,12 @@ TemplatePart SpecialPart(const GgufVocabulary& vocabulary, std::optional<int32_t
   return {.name = text, .ids = {static_cast<int32_t>(id)}, .tokens = {text}};
 }
 
-void AddTemplate(const GgufVocabulary& vocabulary, bool add_bos, TokenizerSpec* spec) {
+void AddTemplate(const GgufVocabulary& vocabulary, bool add_bos, bool add_eos,
+                 TokenizerSpec* spec) {
   std::vector<TemplatePart>& parts = spec->post_processor.single;
   if (add_bos) parts.push_back(SpecialPart(vocabulary, vocabulary.bos, "bos"));
-  if (add_bos || vocabulary.add_eos) parts.emplace_back();
-  if (vocabulary.add_eos) parts.push_back(SpecialPart(vocabulary, vocabulary.eos, "eos"));
+  if (add_bos || add_eos) parts.emplace_back();
+  if (add_eos) parts.push_back(SpecialPart(vocabulary, vocabulary.eos, "eos"));
 }
 
 // SentencePiece's BPE as ReadGgufVocabulary makes it, but for a pre-tokenizer that finds nothing.
@@ -288,6 +339,14 @@ bool IsSentencePiece(const TokenizerSpec& spec, bool space_prefix) {
   at_spaces.steps.emplace_back(
       SplitSpec{SplitSpec::Pattern::kString, " ", SplitBehavior::kMergedWithPrevious, false});
   return spec.pre_tokenizer.steps.empty() || spec.pre_tokenizer == at_spaces;
+}
+
+// Unigram as ReadGgufVocabulary makes it.
+bool IsUnigram(const TokenizerSpec& spec, bool space_prefix, bool remove_extra_spaces) {
+  TokenizerSpec wanted;
+  AddUnigramSteps(space_prefix, remove_extra_spaces, &wanted);
+  return spec.model == TokenizerModel::kUnigram && spec.normalizer == wanted.normalizer &&
+         spec.pre_tokenizer.steps.empty();
 }
 
 // A token's score falls with the rank of the first merge that makes it.
@@ -320,10 +379,30 @@ void WriteTokens(const TokenizerSpec& spec, int64_t vocab_size, GgufVocabularyMe
         token.special ? GgufTokenType::kControl : GgufTokenType::kUserDefined);
   }
   for (const VocabEntry& entry : spec.vocab) {
-    if (!spec.unk_token.empty() && entry.spelling == spec.unk_token) {
+    const bool unknown = spec.model == TokenizerModel::kUnigram
+                             ? spec.unk_id == entry.id
+                             : !spec.unk_token.empty() && entry.spelling == spec.unk_token;
+    if (unknown) {
       set(entry.id, entry.spelling, GgufTokenType::kUnknown);
     }
   }
+}
+
+bool WriteUnigram(const TokenizerSpec& spec, int64_t vocab_size, GgufVocabularyMetadata* out) {
+  for (const bool space_prefix : {true, false}) {
+    for (const bool remove_extra_spaces : {true, false}) {
+      if (!IsUnigram(spec, space_prefix, remove_extra_spaces)) continue;
+      out->model = "t5";
+      out->add_space_prefix = space_prefix;
+      out->remove_extra_spaces = remove_extra_spaces;
+      out->unknown = spec.unk_id;
+      WriteTokens(spec, vocab_size, out);
+      out->scores.assign(spec.scores.begin(), spec.scores.end());
+      out->scores.resize(out->tokens.size());
+      return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -337,6 +416,7 @@ TokenizerSpec ReadGgufVocabulary(const GgufVocabulary& vocabulary) {
   TokenizerSpec spec;
   spec.name = vocabulary.place;
   bool add_bos = true;
+  bool add_eos = vocabulary.add_eos.value_or(false);
   if (vocabulary.model == "llama") {
     ReadSentencePiece(vocabulary, &spec);
     add_bos = vocabulary.add_bos.value_or(vocabulary.bos.has_value());
@@ -344,13 +424,17 @@ TokenizerSpec ReadGgufVocabulary(const GgufVocabulary& vocabulary) {
     const PreTokenizer& pre = FindPreTokenizer(vocabulary);
     ReadByteLevel(vocabulary, pre, &spec);
     add_bos = vocabulary.add_bos.value_or(pre.add_bos && vocabulary.bos);
+  } else if (vocabulary.model == "t5") {
+    ReadUnigram(vocabulary, &spec);
+    add_bos = vocabulary.add_bos.value_or(false);
+    add_eos = vocabulary.add_eos.value_or(vocabulary.eos.has_value());
   } else {
     Fail(ErrorKind::kUnsupported,
          "{}: tokenizer.ggml.model \"{}\" is not supported; known are: gpt2 (byte-level BPE), "
-         "llama (SentencePiece's BPE)",
+         "llama (SentencePiece's BPE), t5 (Unigram)",
          vocabulary.place, OneLine(vocabulary.model));
   }
-  AddTemplate(vocabulary, add_bos, &spec);
+  AddTemplate(vocabulary, add_bos, add_eos, &spec);
   return spec;
 }
 
@@ -362,6 +446,8 @@ GgufVocabularyMetadata WriteGgufVocabulary(const TokenizerSpec& spec, int64_t vo
     out.add_space_prefix = with_space;
     WriteTokens(spec, vocab_size, &out);
     out.scores = Scores(spec, out.tokens.size());
+  } else if (WriteUnigram(spec, vocab_size, &out)) {
+    return out;
   } else if (spec.pre_tokenizer.byte_level()) {
     out.model = "gpt2";
     out.pre_tokenizer = GgufPreTokenizerName(spec.pre_tokenizer).value_or("default");

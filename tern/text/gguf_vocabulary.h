@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The tokenizer of a GGUF file's metadata as a TokenizerSpec, and the way back: byte-level BPE
 // (tokenizer.ggml.model "gpt2"), whose pre-tokenizer the file gives by a name alone, and
-// SentencePiece's BPE ("llama"), whose merges follow from the scores of the tokens.
+// SentencePiece's BPE ("llama"), whose merges follow from the scores of the tokens, and Unigram
+// ("t5") without a map of characters.
 #pragma once
 
 #include <cstdint>
@@ -26,17 +27,20 @@ enum class GgufTokenType : int32_t {
 
 struct GgufVocabulary {
   std::string place;                     // the file, for messages
-  std::string_view model;                // tokenizer.ggml.model, "gpt2" or "llama"
+  std::string_view model;                // tokenizer.ggml.model, "gpt2", "llama" or "t5"
   std::vector<std::string_view> tokens;  // by id, as tokenizer.json spells them
   std::vector<int64_t> types;            // as many, or none: all normal
   std::vector<std::string_view> merges;  // "a b"; of gpt2
   std::string_view pre_tokenizer;        // tokenizer.ggml.pre; of gpt2
-  std::vector<double> scores;            // as many as tokens; of llama
-  bool add_space_prefix = true;          // of llama
+  std::vector<double> scores;            // as many as tokens; of llama and t5
+  bool add_space_prefix = true;          // of llama and t5
+  bool remove_extra_spaces = false;      // of t5: at the ends, and all but one of a run
+  bool has_character_map = false;        // of t5
   std::optional<bool> add_bos;           // none: what the model's or pre-tokenizer's files do
-  bool add_eos = false;
+  std::optional<bool> add_eos;
   std::optional<int32_t> bos;
   std::optional<int32_t> eos;
+  std::optional<int32_t> unknown;  // of t5, where no token has that type
 };
 
 // Throws Error(kInvalidFile) for a vocabulary that contradicts itself and Error(kUnsupported) that
@@ -52,6 +56,8 @@ struct GgufVocabularyMetadata {
   std::vector<std::string> merges;
   std::vector<float> scores;
   bool add_space_prefix = true;
+  bool remove_extra_spaces = false;
+  std::optional<int32_t> unknown;
 };
 
 // Ids up to `vocab_size` that no token has become unused ones.

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "tern/base/error.h"
@@ -118,10 +119,95 @@ TEST(GgufVocabulary, RefusesBadScores) {
   };
   has(refusal([](auto* v) { v->scores.pop_back(); }), "11 scores for 12 tokens");
   has(refusal([](auto* v) { v->scores[5] = std::numeric_limits<double>::quiet_NaN(); }), "finite");
-  has(refusal([](auto* v) { v->model = "t5"; }), "\"t5\" is not supported");
+  has(refusal([](auto* v) { v->model = "bert"; }), "\"bert\" is not supported");
   has(refusal([](auto* v) { v->eos.reset(), v->add_eos = true; }), "eos_token_id");
   const std::string longest(600, 'a');
   has(refusal([&](auto* v) { v->tokens[9] = longest; }), "600 bytes");
+}
+
+GgufVocabulary Unigrams() {
+  GgufVocabulary vocabulary;
+  vocabulary.place = "m.gguf";
+  vocabulary.model = "t5";
+  vocabulary.tokens = {"<pad>",    "</s>",  "<unk>",        "<0x0A>",  "\u2581",
+                       "a",        "b",     "ab",           "ba",      "\u2581a",
+                       "\u2581ab", "<sep>", "\u2581\u2581", "[PAD13]", "[PAD14]"};
+  vocabulary.types = {3, 3, 2, 6, 1, 1, 1, 1, 1, 1, 1, 4, 1, 5, 5};
+  vocabulary.scores = {0, 0, 0, 0, -3, -4, -4, -5, -6, -5, -9, 0, -7, -10000, -10000};
+  vocabulary.eos = 1;
+  return vocabulary;
+}
+
+TEST(GgufVocabulary, TakesUnigramsByScore) {
+  using Ids = std::vector<int32_t>;
+  GgufVocabulary vocabulary = Unigrams();
+  const Tokenizer tokenizer(ReadGgufVocabulary(vocabulary));
+  EXPECT_EQ(tokenizer.Encode("ab"), (Ids{4, 7}));  // -8 beside -9 for all in one
+  EXPECT_EQ(tokenizer.Encode("aab"), (Ids{9, 7}));
+  EXPECT_EQ(tokenizer.Encode(" a"), (Ids{4, 9}));
+  EXPECT_EQ(tokenizer.Encode("a  a"), (Ids{9, 4, 9}));
+  EXPECT_EQ(tokenizer.Encode("b\na"), (Ids{4, 6, 3, 5}));  // the one byte that has a token
+  EXPECT_EQ(tokenizer.Encode("bxy"), (Ids{4, 6, 2}));
+  EXPECT_EQ(tokenizer.Encode("a<sep>b", {.add_special = true}), (Ids{9, 11, 4, 6, 1}));
+  EXPECT_EQ(tokenizer.Decode(Ids{9, 4, 9, 7}), "a  aab");
+  EXPECT_EQ(tokenizer.vocab_size(), 13);
+  const Tokenizer again = Tokenizer::FromJson(tokenizer.ToJson(), "written");
+  EXPECT_EQ(again.Encode("ab a  xb\n"), tokenizer.Encode("ab a  xb\n"));
+
+  vocabulary.add_eos = false;
+  vocabulary.add_space_prefix = false;
+  vocabulary.remove_extra_spaces = true;
+  const Tokenizer bare(ReadGgufVocabulary(vocabulary));
+  EXPECT_EQ(bare.Encode("  ab   a ", {.add_special = true}), (Ids{7, 9}));
+  EXPECT_EQ(bare.Encode("   "), Ids{});
+}
+
+TEST(GgufVocabulary, WritesTheUnigramsThatItReads) {
+  for (const bool prefix : {true, false}) {
+    for (const bool remove : {true, false}) {
+      GgufVocabulary vocabulary = Unigrams();
+      vocabulary.add_space_prefix = prefix;
+      vocabulary.remove_extra_spaces = remove;
+      const GgufVocabularyMetadata written =
+          WriteGgufVocabulary(ReadGgufVocabulary(vocabulary), 15);
+      EXPECT_EQ(written.model, "t5");
+      EXPECT_EQ(written.add_space_prefix, prefix);
+      EXPECT_EQ(written.remove_extra_spaces, remove);
+      EXPECT_EQ(written.unknown, 2);
+      EXPECT_TRUE(std::equal(written.tokens.begin(), written.tokens.end(),
+                             vocabulary.tokens.begin(), vocabulary.tokens.end()));
+      EXPECT_TRUE(std::equal(written.types.begin(), written.types.end(), vocabulary.types.begin(),
+                             vocabulary.types.end()));
+      EXPECT_TRUE(std::equal(written.scores.begin(), written.scores.begin() + 13,
+                             vocabulary.scores.begin()));
+    }
+  }
+  // What a pre-tokenizer cuts has no such form.
+  TokenizerSpec spec = ReadGgufVocabulary(Unigrams());
+  spec.pre_tokenizer.steps.emplace_back(MetaspaceSpec{.replacement = "\u2581"});
+  EXPECT_EQ(WriteGgufVocabulary(spec, 15).model, "no_vocab");
+}
+
+TEST(GgufVocabulary, RefusesBadUnigrams) {
+  const auto refusal = [](auto change) {
+    GgufVocabulary vocabulary = Unigrams();
+    change(&vocabulary);
+    return Refusal(vocabulary);
+  };
+  const auto has = [](const std::string& text, const char* part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  has(refusal([](auto* v) { v->scores.pop_back(); }), "14 scores for 15 tokens");
+  has(refusal([](auto* v) { v->has_character_map = true; }), "precompiled_charsmap");
+  has(refusal([](auto* v) { v->types[7] = 5; }), "token 7 is 5 (unused)");
+  has(refusal([](auto* v) { v->types[2] = 1, v->unknown = 13; }), "unknown_token_id is 13");
+  const std::string longest(600, 'a');
+  has(refusal([&](auto* v) { v->tokens[9] = longest; }), "600 bytes");
+  GgufVocabulary none = Unigrams();  // of no unknown token
+  none.types[2] = 1;
+  EXPECT_THROW(Tokenizer(ReadGgufVocabulary(none)).Encode("x"), Error);
+  none.unknown = 2;
+  EXPECT_EQ(Tokenizer(ReadGgufVocabulary(none)).Encode("x"), (std::vector<int32_t>{4, 2}));
 }
 
 TEST(GgufVocabulary, RefusesContradictions) {

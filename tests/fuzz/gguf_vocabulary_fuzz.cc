@@ -26,12 +26,13 @@ tern::GgufVocabulary Read(std::string_view input) {
   const unsigned options = input.empty() ? 0 : static_cast<unsigned char>(input[0]);
   constexpr std::string_view kNames[] = {"llama-bpe", "qwen2", "gpt-2", "falcon"};
   out.place = "fuzz";
-  out.model = (options & 1) != 0 ? "llama" : "gpt2";
+  out.model = (options & 1) != 0 ? "llama" : (options & 64) != 0 ? "t5" : "gpt2";
   out.pre_tokenizer = kNames[options >> 1 & 3];
   out.add_space_prefix = (options & 8) != 0;
   out.add_eos = (options & 16) != 0;
   if ((options & 32) != 0) out.bos = 1;
   out.eos = 2;
+  out.remove_extra_spaces = (options & 128) != 0;
   input.remove_prefix(std::min<size_t>(1, input.size()));
   while (!input.empty()) {
     const size_t end = std::min(input.find('\n'), input.size());

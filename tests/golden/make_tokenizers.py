@@ -370,8 +370,20 @@ def unigram_unknown():
         pre_tokenizer=metaspace, decoder=metaspace)
 
 
+def unigram_spaces():
+    """As GGUF's t5 says it: extra spaces go, the text is one piece."""
+    return document(
+        unigram_model(350, byte_tokens=True), added_tokens=SPECIALS,
+        normalizer={"type": "Sequence", "normalizers": [
+            {"type": "Replace", "pattern": {"Regex": rf"\A +|[ {SPACE}]+\z"}, "content": ""},
+            {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+            {"type": "Prepend", "prepend": SPACE},
+            {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}]},
+        post_processor=bos_template("<s>", 1), decoder=SENTENCEPIECE_DECODER)
+
+
 KINDS = [llama, metaspace_first, metaspace_always, gemma, gpt2, qwen, llama3, falcon, pieces,
-         normalized, unigram_bytes, unigram_unknown]
+         normalized, unigram_bytes, unigram_unknown, unigram_spaces]
 
 
 def main():

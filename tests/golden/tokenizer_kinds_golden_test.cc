@@ -159,7 +159,7 @@ TEST(TokenizerKinds, WriteBackAndRefuse) {
 TEST(TokenizerKinds, GgufMetadataGiveTheSameIds) {
   const nlohmann::json json = ReadCases();
   const Cases cases(json);
-  for (const char* kind : {"llama", "gemma", "llama3", "falcon"}) {
+  for (const char* kind : {"llama", "gemma", "llama3", "falcon", "unigram_spaces"}) {
     SCOPED_TRACE(testing::Message() << kind << ", seed " << cases.seed);
     const std::string path = fmt::format("{}/{}.json", InTree(), kind);
     const TokenizerSpec spec = ReadTokenizerJson(ReadFile(path, kLimitBytes), path);
@@ -173,6 +173,7 @@ TEST(TokenizerKinds, GgufMetadataGiveTheSameIds) {
     vocabulary.merges.assign(metadata.merges.begin(), metadata.merges.end());
     vocabulary.scores.assign(metadata.scores.begin(), metadata.scores.end());
     vocabulary.add_space_prefix = metadata.add_space_prefix;
+    vocabulary.remove_extra_spaces = metadata.remove_extra_spaces;
     vocabulary.add_bos = !spec.post_processor.single.empty();
     if (*vocabulary.add_bos) vocabulary.bos = spec.post_processor.single[0].ids.at(0);
     TokenizerSpec read = ReadGgufVocabulary(vocabulary);
