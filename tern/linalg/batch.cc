@@ -2,7 +2,9 @@
 #include "tern/linalg/batch.h"
 
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <numeric>
 
 #include "tern/backends/cpu/cpu_backend.h"
 #include "tern/base/error.h"
@@ -41,7 +43,8 @@ void RequireMatrices(const Operand& a) {
 
 void RequireSquareMatrices(const Operand& a) {
   RequireMatrices(a);
-  if (a.tensor.dim(-1) != a.tensor.dim(-2)) {
+  const std::span<const int64_t> dims = a.tensor.shape().dims();
+  if (dims[dims.size() - 1] != dims[dims.size() - 2]) {
     Fail(ErrorKind::kInvalidArgument, "{}: {} of shape {} is not square", a.function, a.name,
          a.tensor.shape().ToString());
   }
@@ -70,7 +73,10 @@ double RankTolerance(const Operand& a, double tolerance) {
   return static_cast<double>(std::max(a.tensor.dim(-2), a.tensor.dim(-1))) * eps;
 }
 
-int64_t BatchCount(const Tensor& a) { return LeadingShape(a).elements(); }
+int64_t BatchCount(const Tensor& a) {
+  const std::span<const int64_t> dims = a.shape().dims();
+  return std::accumulate(dims.begin(), dims.end() - 2, int64_t{1}, std::multiplies<>());
+}
 
 Shape MatrixShape(const Tensor& a, int64_t rows, int64_t columns) {
   return a.shape().With(-2, rows).With(-1, columns);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <type_traits>
 
@@ -75,12 +76,17 @@ std::string MatrixName(const Operand& a, int64_t index);
 // Matrix `index` of the batch, in row-major order of the leading axes.
 template <typename T>
 Matrix<T> MatrixAt(const Tensor& a, int64_t index) {
+  const std::span<const int64_t> dims = a.shape().dims();
+  const Tensor::Strides& strides = a.strides();
+  const size_t row_axis = dims.size() - 2;
   int64_t offset = 0;
-  for (int axis = a.rank() - 3; axis >= 0; --axis) {
-    offset += index % a.dim(axis) * a.stride(axis);
-    index /= a.dim(axis);
+  for (size_t axis = row_axis; index != 0;) {
+    --axis;
+    offset += index % dims[axis] * strides[axis];
+    index /= dims[axis];
   }
-  return {a.data<T>() + offset, a.dim(-2), a.dim(-1), a.stride(-2), a.stride(-1)};
+  return {a.data<T>() + offset, dims[row_axis], dims[row_axis + 1], strides[row_axis],
+          strides[row_axis + 1]};
 }
 
 // Copies matrix `index` of `a`; Error(kNumeric) that names the first NaN or infinity.

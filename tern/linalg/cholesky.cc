@@ -91,11 +91,11 @@ void FactorOne(const Env& env, const Operand& a, int64_t index, const Matrix<T>&
 
 template <typename T>
 void RunCholesky(const Env& env, const Operand& a, const Tensor& l) {
-  const bool small = l.dim(-1) <= kernels::kSmallCholesky && a.tensor.stride(-1) == 1;
   const auto small_cholesky = env.linalg<T>().small_cholesky;
   ForMatrices(env, BatchCount(a.tensor), [&](int64_t first, int64_t last) {
     for (int64_t index = first; index < last; ++index) {
       const Matrix<T> in = MatrixAt<T>(a.tensor, index), out = MatrixAt<T>(l, index);
+      const bool small = in.rows <= kernels::kSmallCholesky && in.column_stride == 1;
       if (small && small_cholesky(in.data, in.row_stride, SymmetryTolerance<T>(in.rows), out.data,
                                   out.row_stride, in.rows)) {
         continue;

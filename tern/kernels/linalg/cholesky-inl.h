@@ -61,12 +61,12 @@ using OneTag = hn::CappedTag<T, 1>;
 template <typename T>
 using OneLane = hn::Vec<OneTag<T>>;
 
-// The pivots of the kRows x kRows block at u: quotient[i][j] = element j of row i over its pivot,
+// The rows of the kRows x kRows block at u, and quotient[i][j] = element j of row i over its pivot,
 // on the diagonal 1 over the pivot. Returns kRows, or the row whose pivot is not positive.
 template <int kRows, typename T>
-HWY_INLINE int FactorGroup(const T* u, int64_t stride, OneLane<T> (&quotient)[kRows][kRows]) {
+HWY_INLINE int FactorGroup(const T* u, int64_t stride, OneLane<T> (&row)[kRows][kRows],
+                           OneLane<T> (&quotient)[kRows][kRows]) {
   const OneTag<T> d;
-  OneLane<T> row[kRows][kRows];
   TERN_UNROLL
   for (int i = 0; i < kRows; ++i) {
     TERN_UNROLL
@@ -95,9 +95,9 @@ HWY_INLINE int MakeRows(const PivotRows<T>& rows, int64_t k) {
     TakeOutRows<kRows, kVectors>(rows, k, j);
   }
   for (; j < rows.width; j += kWidth) TakeOutRows<kRows, 1>(rows, k, j);
-  OneLane<T> quotient[kRows][kRows];
+  OneLane<T> row[kRows][kRows], quotient[kRows][kRows];
   T* const u = rows.u + k * rows.stride;
-  const int done = FactorGroup<kRows>(u + k, rows.stride, quotient);
+  const int done = FactorGroup<kRows>(u + k, rows.stride, row, quotient);
   if (done < kRows) return done;
   for (j = begin; j < rows.width; j += kWidth) {
     VecOf<T> x[kRows];
@@ -201,9 +201,55 @@ HWY_INLINE void StoreLower(const T* u, const T* scales, int64_t side, T* l, int6
   }
 }
 
+// The same for n <= kSide, a few rows, which registers and scalars do faster.
+template <int kSide, typename T>
+HWY_NOINLINE bool TinyCholesky(const T* a, int64_t a_stride, T tolerance, T* l, int64_t l_stride,
+                               int64_t n) {
+  const OneTag<T> d;
+  T padded[kSide * kSide];
+  if (n < kSide) {
+    for (int64_t i = 0; i < kSide; ++i) {
+      for (int64_t j = 0; j < kSide; ++j) {
+        padded[i * kSide + j] = i < n && j < n ? a[i * a_stride + j] : i == j ? T(1) : T(0);
+      }
+    }
+    a = padded;
+    a_stride = kSide;
+  }
+  // First what waits for one pivot after the other, so that the rest can be done meanwhile.
+  OneLane<T> row[kSide][kSide], quotient[kSide][kSide];
+  if (FactorGroup<kSide>(a, a_stride, row, quotient) < kSide) return false;
+  T roots[kSide];
+  for (int i = 0; i < kSide; ++i) roots[i] = std::sqrt(std::abs(a[i * a_stride + i]) * tolerance);
+  bool close = true;
+  for (int i = 0; i < kSide; ++i) {
+    for (int j = i; j < kSide; ++j) {
+      close &= std::abs(a[i * a_stride + j] - a[j * a_stride + i]) <= roots[i] * roots[j];
+    }
+  }
+  if (!close) return false;
+  T* const out = n < kSide ? padded : l;
+  const int64_t stride = n < kSide ? kSide : l_stride;
+  TERN_UNROLL
+  for (int j = 0; j < kSide; ++j) {
+    const OneLane<T> root = hn::Sqrt(row[j][j]);
+    TERN_UNROLL
+    for (int i = 0; i < j; ++i) out[i * stride + j] = 0;
+    hn::Store(root, d, out + j * stride + j);
+    TERN_UNROLL
+    for (int i = j + 1; i < kSide; ++i) {
+      hn::Store(hn::Mul(quotient[j][i], root), d, out + i * stride + j);
+    }
+  }
+  for (int64_t i = 0; i < n && n < kSide; ++i) std::copy_n(padded + i * kSide, n, l + i * l_stride);
+  return true;
+}
+
 template <typename T>
 bool SmallCholesky(const T* a, int64_t a_stride, T tolerance, T* l, int64_t l_stride,
                    int64_t n) noexcept {
+  if (n <= 4) return TinyCholesky<4>(a, a_stride, tolerance, l, l_stride, n);
+  if (n <= 8) return TinyCholesky<8>(a, a_stride, tolerance, l, l_stride, n);
   const TagOf<T> d;
   constexpr int64_t kWidth = kLanesOf<T>, kSide = kSmallCholesky;
   const int64_t side = (n + kWidth - 1) / kWidth * kWidth;
