@@ -521,6 +521,13 @@ TEST(Refusals, OfDirectoriesThatCannotBeWritten) {
   fs::permissions(locked, fs::perms::owner_read | fs::perms::owner_exec);
   if (::geteuid() != 0) Refuses(1, {"convert", run, locked + "/model"}, {locked});
   fs::permissions(locked, fs::perms::owner_all);
+  // Whom permissions do not stop, where this process may mount.
+  if (::mount("tmpfs", locked.c_str(), "tmpfs", MS_RDONLY, "size=16k") != 0) return;
+  Refuses(1, {"convert", run, locked + "/model"}, {locked, "Read-only"});
+  Refuses(1, {"convert", "tern-stories", locked + "/m.gguf"}, {locked, "Read-only"});
+  Refuses(1, {"train", "--data", directory.File("text.txt"), "--out", locked + "/run"},
+          {locked, "Read-only"});
+  EXPECT_EQ(::umount(locked.c_str()), 0);
 }
 
 TEST(Refusals, OfAFullDisk) {
