@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Dense decompositions against LAPACK, where the build found one. Every result is checked.
 //
-//   linalg_bench accuracy [COUNT]
+//   linalg_bench accuracy [COUNT [ROUTINE]]
 //     errors of COUNT random and graded matrices for each routine and dtype, ours and LAPACK's
-//   linalg_bench kinds [COUNT]
+//   linalg_bench kinds [COUNT [ROUTINE]]
 //     the same for COUNT matrices of each kind that is hard
 //   linalg_bench error ROUTINE f32|f64 N...
 //     one line for each N: routine, dtype, N, the greatest backward errors of 20 random N x N
-//     matrices over eps, ours and LAPACK's
+//     matrices (above 128 fewer, at least 2) over eps, ours and LAPACK's
 //   linalg_bench time tern|lapack ROUTINE f32|f64 THREADS N...
 //     one line for each N: routine, dtype, N, the least seconds of a call
 //   linalg_bench batch tern|lapack ROUTINE f32|f64 THREADS
@@ -253,7 +253,8 @@ void ErrorAt(Routine routine, int64_t n) {
   const auto ctx = testing::MakeContext(1);
   Random random(3);
   Worst<T> worst(*ctx, routine);
-  for (int i = 0; i < 20; ++i) worst.Add(Sample(random, routine, n, n, 0, 0), n, n);
+  const int64_t count = std::clamp<int64_t>(2560 / n, 2, 20);
+  for (int64_t i = 0; i < count; ++i) worst.Add(Sample(random, routine, n, n, 0, 0), n, n);
   fmt::print("{} {} {} {:.3f} {:.3f}\n", NameOf(routine), kDType<T>, n, worst.ours(),
              worst.theirs());
 }
@@ -327,6 +328,7 @@ int Main(int argc, char** argv) {
     const int given = args.size() > 1 ? std::atoi(argv[2]) : 0;
     Worst<float>::PrintHead();
     for (const Routine routine : kRoutines) {
+      if (args.size() > 2 && routine != RoutineOf(args[2])) continue;
       if (mode == "accuracy") {
         Accuracy<float>(routine, given > 0 ? given : 1000);
         Accuracy<double>(routine, given > 0 ? given : 1000);
@@ -347,7 +349,8 @@ int Main(int argc, char** argv) {
   }
   if (args.size() < 5 || (mode != "time" && mode != "batch")) {
     Stop(
-        "usage: accuracy|kinds [COUNT] | error ROUTINE f32|f64 N... | time tern|lapack ROUTINE "
+        "usage: accuracy|kinds [COUNT [ROUTINE]] | error ROUTINE f32|f64 N... | time tern|lapack "
+        "ROUTINE "
         "f32|f64 THREADS N... | batch tern|lapack ROUTINE f32|f64 THREADS");
   }
   const bool is_tern = args[1] == "tern", is_f64 = args[3] == "f64";

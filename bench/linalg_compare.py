@@ -4,11 +4,12 @@
 tables of the least times. Usage:
 
   linalg_compare.py LINALG_BENCH [--routines qr,cholesky,svd] [--threads 1,2] [--sizes 16,32,...]
-                    [--rounds 5] [--threaded DIR] [--svg FILE]
+                    [--rounds 5] [--threaded DIR] [--under COMMAND] [--svg FILE]
   linalg_compare.py LINALG_BENCH --errors FILE [--routines ...] [--sizes ...]
 
 --threaded names the folder of a threaded libopenblas.so.0 for two threads and more; without it the
-LAPACK that the program was linked with is used throughout. --svg writes a plot of time over LAPACK's;
+LAPACK that the program was linked with is used throughout. --under runs each process by a command
+that keeps the machine quiet meanwhile, say. --svg writes a plot of time over LAPACK's;
 --errors measures no time, and writes one of the greatest backward errors of random matrices over eps.
 """
 import argparse
@@ -20,30 +21,31 @@ parser = argparse.ArgumentParser()
 parser.add_argument("bench")
 parser.add_argument("--routines", default="qr,cholesky,svd")
 parser.add_argument("--threads", default="1,2")
-parser.add_argument("--sizes", default="16,32,64,128,256,512,1024")
+parser.add_argument("--sizes", default="8,16,32,64,128,256,512,1024")
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--threaded", default="")
+parser.add_argument("--under", default="")
 parser.add_argument("--svg", default="")
 parser.add_argument("--errors", default="")
 args = parser.parse_args()
 
 
-def run(mode, who, routine, dtype, threads, sizes):
+def run(mode, who, routine, dtype, threads, size):
     lapack_threads = 1 if mode == "batch" else int(threads)
     env = dict(os.environ, OPENBLAS_NUM_THREADS=str(lapack_threads))
     if lapack_threads > 1 and args.threaded:
         env["LD_LIBRARY_PATH"] = args.threaded
-    command = [args.bench, mode, who, routine, dtype, threads] + sizes
+    command = args.under.split() + [args.bench, mode, who, routine, dtype, threads] + size
     text = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
-    return [float(line.split()[3]) for line in text.splitlines()]
+    return float(text.split()[3])
 
 
-def least(mode, routine, dtype, threads, sizes):
+def least(mode, routine, dtype, threads, size):
     best = {}
     for _ in range(args.rounds):
         for who in ("tern", "lapack"):
-            times = run(mode, who, routine, dtype, threads, sizes)
-            best[who] = [min(pair) for pair in zip(times, best.get(who, times))]
+            time = run(mode, who, routine, dtype, threads, size)
+            best[who] = min(time, best.get(who, time))
     return best["tern"], best["lapack"]
 
 
@@ -88,7 +90,7 @@ def plot_errors():
             for name, column in (("", 3), (", LAPACK", 4)):
                 values = [float(row[column]) for row in rows]
                 curves.append((f"{routine} {dtype}{name}", values, len(curves) // 2, column == 4))
-    caption = "n; greatest backward error of 20 random n x n matrices, over eps"
+    caption = "n; greatest backward error of random n x n matrices, over eps"
     plot(curves, sizes, args.errors, caption, (0.25, 0.5, 1, 2, 4, 8, 16, 32))
 
 
@@ -103,12 +105,11 @@ print("| --- | --- | --- |" + " --- |" * (len(sizes) + 1))
 for routine in args.routines.split(","):
     for dtype in ("f64", "f32"):
         for threads in args.threads.split(","):
-            ours, theirs = least("time", routine, dtype, threads, sizes)
+            times = [least("time", routine, dtype, threads, [n]) for n in sizes]
             batch = least("batch", routine, dtype, threads, [])
-            cells = [f"{a * 1e6:.3g} / {b * 1e6:.3g} = {a / b:.2f}"
-                     for a, b in zip(ours + batch[0], theirs + batch[1])]
+            cells = [f"{a * 1e6:.3g} / {b * 1e6:.3g} = {a / b:.2f}" for a, b in times + [batch]]
             print(f"| {routine} | {dtype} | {threads} | " + " | ".join(cells) + " |", flush=True)
             curves.append((f"{routine} {dtype} {threads} thread{'s' if threads != '1' else ''}",
-                           [a / b for a, b in zip(ours, theirs)], len(curves), False))
+                           [a / b for a, b in times], len(curves), False))
 if args.svg:
     plot(curves, sizes, args.svg, "n; time over LAPACK's", (0.0625, 0.125, 0.25, 0.5, 1, 2))

@@ -50,9 +50,9 @@ Rotation<T> MakeRotation(T f, T g) {
 
 // Golub and Reinsch's implicitly shifted QR iteration with the zero-shift sweeps and convergence
 // criteria of Demmel and Kahan ("Accurate singular values of bidiagonal matrices", 1990): every
-// value has a small relative error. Multiplies ut and vt by the rotations, many sweeps at a time;
-// matrices without rows are left alone. Overwrites e. About 2 n^2 steps, and 6 n^2 operations for
-// each column of ut and of vt.
+// value has a small relative error. Multiplies ut and vt, whose rows must be unit vectors, by the
+// rotations, many sweeps at a time; matrices without rows are left alone. Overwrites e. About 2 n^2
+// steps, and 6 n^2 operations for each column of ut and of vt.
 template <typename T>
 void BidiagonalQr(const Env& env, Bidiagonal<T> b, Matrix<T> ut, Matrix<T> vt);
 

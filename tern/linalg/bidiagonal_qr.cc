@@ -259,11 +259,24 @@ class QrIteration {
   T largest_ = 0, smallest_ = 0;
 };
 
+// Makes rows unit vectors again. A rotation's c and s share the error of its root, and so a row
+// that thousands have passed through drifts in its length more than in its direction.
+template <typename T>
+void NormalizeRows(const Env& env, const Matrix<T>& rows) {
+  for (int64_t i = 0; i < rows.rows; ++i) {
+    T* const row = rows.Row(i);
+    const T factor = 1 / std::sqrt(SvdKernelsOf<T>(env).dot(row, row, rows.columns));
+    for (int64_t j = 0; j < rows.columns; ++j) row[j] *= factor;
+  }
+}
+
 }  // namespace
 
 template <typename T>
 void BidiagonalQr(const Env& env, Bidiagonal<T> b, Matrix<T> ut, Matrix<T> vt) {
   QrIteration<T>(env, b, ut, vt).Run();
+  NormalizeRows(env, ut);
+  NormalizeRows(env, vt);
   for (int64_t i = 0; i < b.n; ++i) {
     if (!std::signbit(b.d[i])) continue;
     b.d[i] = -b.d[i];

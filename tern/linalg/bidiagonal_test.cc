@@ -24,6 +24,7 @@ class BidiagonalTest : public ::testing::Test {
     std::vector<T> values;
     double error;  // of B = ut^T diag(d) vt
     double orthogonality;
+    double length;  // of the row of ut or vt that is farthest from 1, what it is off
   };
 
   Result Run(std::vector<T> d, std::vector<T> e, bool divide) const {
@@ -49,8 +50,18 @@ class BidiagonalTest : public ::testing::Test {
     const double error = testing::ProductError<T>(b, Matrix<T>{us.data(), n, n, n, 1}, vt.view());
     const double orthogonality = std::max(testing::OrthogonalityError<T>(ut.view().Transposed()),
                                           testing::OrthogonalityError<T>(vt.view().Transposed()));
+    double length = 0;
+    for (const Matrix<T>& rows : {ut.view(), vt.view()}) {
+      for (int64_t i = 0; i < n; ++i) {
+        testing::Wide<T> square = 0;
+        for (int64_t j = 0; j < n; ++j) {
+          square += static_cast<testing::Wide<T>>(rows(i, j)) * rows(i, j);
+        }
+        length = std::max(length, std::abs(static_cast<double>(std::sqrt(square) - 1)));
+      }
+    }
     std::ranges::sort(d, std::greater<>());
-    return {d, error, orthogonality};
+    return {d, error, orthogonality, length};
   }
 
   std::vector<T> Normal(int64_t n) {
@@ -90,6 +101,15 @@ TYPED_TEST(BidiagonalTest, SweepsKeepTheRelativeAccuracyOfSmallValues) {
     for (const T x : got.values) sum += std::log(static_cast<double>(x));
     // Each value is within a few n eps (Demmel and Kahan, theorem 4).
     EXPECT_NEAR(expected, sum, 10 * static_cast<double>(n * n) * this->kEps) << n;
+  }
+}
+
+TYPED_TEST(BidiagonalTest, VectorsKeepTheirLength) {
+  SCOPED_TRACE(::testing::Message() << "seed " << this->seed_);
+  for (int round = 0; round < testing::Rounds(20); ++round) {
+    const int64_t n = 30 + this->random_.Below(40);
+    const auto d = this->Normal(n), e = this->Normal(n);
+    EXPECT_LE(this->Run(d, e, false).length, 2 * this->kEps) << n;
   }
 }
 

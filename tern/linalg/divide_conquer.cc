@@ -74,7 +74,7 @@ class Merge {
       d = std::scalbn(d, -exponent);
     }
     MakeFirstRow(std::scalbn(alpha, -exponent), std::scalbn(beta, -exponent));
-    Deflate(8 * kRounding<T> * std::scalbn(norm, -exponent));
+    Deflate(4 * kRounding<T> * std::scalbn(norm, -exponent));
     const WorkMatrix<T> u(env_.pool, count_, count_), v(env_.pool, count_, count_);
     Solve(v.view());
     FindVectors(u.view(), v.view());
@@ -119,7 +119,9 @@ class Merge {
       if (i == c_ || j == c_) return i == c_ && j != c_;
       return b_.d[i] != b_.d[j] ? b_.d[i] < b_.d[j] : i < j;
     });
-    if (std::abs(Z(c_)) <= tolerance) Z(c_) = std::copysign(tolerance, Z(c_));
+    // Row c is never set aside, for its pole is 0; with no z at all there would be none.
+    const T least = tolerance / 128;
+    if (std::abs(Z(c_)) < least) Z(c_) = std::copysign(least, Z(c_));
     count_ = 0;
     int64_t drop = 0;
     kept_[count_++] = c_;
