@@ -3,6 +3,7 @@
 // runs.
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <sstream>
 
 #include "tern/io/test_gguf.h"
@@ -289,6 +290,23 @@ TEST(Inspect, ReadsGguf) {
   image.Tensor("token_embd.weight", {128, 2}, 1, std::string(512, 'e'));
   image.Tensor("blk.0.attn_q.weight", {128, 128}, 36, std::string(4096 + 32, 'q'));
   const std::string file = directory.Write("m.gguf", image.Image());
+TEST(Inspect, TakesTheLastWholeCheckpointOfARun) {
+  const TestDirectory directory;
+  const std::string run = directory.File("run");
+  std::filesystem::create_directory(run);
+  directory.Write("run/train.json", "{}");
+  Refuses(1, {"inspect", run}, {run, "no checkpoint"});
+  const std::string packed = Source("tests/golden/bitnet-packed");
+  for (const char* name : {"checkpoint-999999", "checkpoint-1000000"}) {
+    std::filesystem::create_directory(run + "/" + name);
+    std::filesystem::create_symlink(packed, run + "/" + name + "/model");
+  }
+  // What a program that was killed has left of a third one.
+  std::filesystem::create_directories(run + "/checkpoint-1000001.tmp-1-0/model");
+  directory.Write("run/checkpoint-1000001.tmp-1-0/model/config.json", "{}");
+  EXPECT_EQ(SucceedsWithJson({"inspect", run})["path"], run + "/checkpoint-1000000/model");
+}
+
   const nlohmann::json json = SucceedsWithJson({"inspect", file});
   EXPECT_EQ(json["format"], "GGUF");
   EXPECT_EQ(json["config"]["general.architecture"], "bitnet-b1.58");

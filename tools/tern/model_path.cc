@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tern/base/error.h"
+#include "tern/train/run_directory.h"
 
 namespace tern::cli {
 namespace {
@@ -56,15 +57,7 @@ std::string ShippedModels() {
 fs::path ModelOfRun(const fs::path& directory) {
   if (Exists(directory / "config.json") || !Exists(directory / "train.json")) return directory;
   if (Exists(directory / "model/config.json")) return directory / "model";
-  fs::path last = directory;
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored)) {
-    const bool checkpoint = entry.path().filename().string().starts_with("checkpoint-");
-    if (checkpoint && Exists(entry.path() / "model/config.json")) {
-      last = std::max(last, entry.path() / "model");
-    }
-  }
-  return last;
+  return FindRunCheckpoint(directory.string()) + kModelDirectory;
 }
 
 }  // namespace
