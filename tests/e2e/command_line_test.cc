@@ -105,6 +105,8 @@ TEST(Shipped, IsFoundByNameFromAnywhere) {
   const TestDirectory directory;
   RunOptions options;
   options.directory = directory.path();
+  Refuses(1, {"--version"}, {"standard output"}, options);
+  Refuses(1, {"inspect", "--help"}, {"standard output"}, options);
   const std::vector<std::string> generate = {
       "generate", "tern-stories",  "--prompt", "Once upon a time", "--max-tokens",
       "8",        "--temperature", "0"};

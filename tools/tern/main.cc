@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <sstream>
 
 #include "tern/base/error.h"
 #include "tern/text/utf8.h"
@@ -90,7 +91,10 @@ int Main(int argc, char** argv) {
     Print(app.help());
     return 0;
   } catch (const CLI::Success& help_or_version) {
-    return app.exit(help_or_version);
+    std::ostringstream text;
+    const int status = app.exit(help_or_version, text);
+    Print(text.str());
+    return status;
   } catch (const CLI::ParseError& error) {
     return Usage(app, error);
   }
