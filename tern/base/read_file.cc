@@ -59,4 +59,8 @@ std::string ReadFile(const std::string& path, size_t limit_bytes) {
   }
 }
 
+std::string ReadStandardInput(size_t limit_bytes) {
+  return ReadAll(STDIN_FILENO, "standard input", limit_bytes);
+}
+
 }  // namespace tern

@@ -11,4 +11,7 @@ namespace tern {
 // Error(kInvalidFile) when it holds more than limit_bytes; reads no more than one byte beyond.
 std::string ReadFile(const std::string& path, size_t limit_bytes);
 
+// The same for what is left of standard input.
+std::string ReadStandardInput(size_t limit_bytes);
+
 }  // namespace tern

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "tern/base/read_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "tern/base/error.h"
 #include "tern/base/test_directory.h"
@@ -41,6 +43,19 @@ TEST(ReadFileTest, RefusesMoreThanTheLimit) {
   EXPECT_EQ(KindOfFailure(path, 69999), ErrorKind::kInvalidFile);
   EXPECT_EQ(KindOfFailure(path, 0), ErrorKind::kInvalidFile);
   EXPECT_EQ(KindOfFailure("/dev/zero", 100000), ErrorKind::kInvalidFile);
+}
+
+TEST(ReadFileTest, ReadsTheRestOfStandardInput) {
+  const TestDirectory directory;
+  const int file = ::open(directory.Write("a", "read and rest").c_str(), O_RDONLY);
+  ASSERT_GE(file, 0);
+  ::lseek(file, 9, SEEK_SET);
+  const int before = ::dup(STDIN_FILENO);
+  ASSERT_EQ(::dup2(file, STDIN_FILENO), STDIN_FILENO);
+  EXPECT_EQ(ReadStandardInput(100), "rest");
+  ::dup2(before, STDIN_FILENO);
+  ::close(before);
+  ::close(file);
 }
 
 TEST(ReadFileTest, SaysWhatCannotBeRead) {

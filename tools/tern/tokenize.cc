@@ -46,7 +46,7 @@ std::string InputText(const Options& options) {
   if (::isatty(STDIN_FILENO) != 0) {
     fmt::print(stderr, "tern: reading text from the terminal; Ctrl-D ends it\n");
   }
-  return ReadFile("/dev/stdin", kMaxTextBytes);
+  return ReadStandardInput(kMaxTextBytes);
 }
 
 int Decode(const Options& options, const Tokenizer& tokenizer) {
