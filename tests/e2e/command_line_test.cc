@@ -73,10 +73,16 @@ TEST(CommandLine, RefusesWrongUsageWithStatus2) {
   Refuses(2, {"doctor", "--memory-limit", "0G"}, {"--memory-limit", "0G"});
   Refuses(2, {"generate", "x", "--seed", "-1"}, {"--seed", "-1"});
   Refuses(2, {"generate", "x", "--top-k", "99999999999999999999"}, {"--top-k", "9999"});
-  Refuses(2, {"generate", "x", "--temperature", ""}, {"--temperature", "number"});
+  Refuses(2, {"generate", "x", "--temperature", ""}, {"--temperature", "value"});
   Refuses(2, {"generate", "x", "--kv-type", "i4"}, {"--kv-type", "int8"});
   Refuses(2, {"convert", "x", "y", "--max-shard", "-1G"}, {"--max-shard", "-1G"});
   Refuses(2, {"tokenize", "x", "--text", "a", "--decode", "1"}, {"--text", "--decode"});
+  // An unset variable of the shell is not as good as no option.
+  Refuses(2, {"tokenize", "x", "--file", ""}, {"--file", "value"});
+  Refuses(2, {"train", "--data", "x", "--out", "y", "--init", ""}, {"--init", "value"});
+  Refuses(2, {"verify", "x", "--ids", ""}, {"--ids", "value"});
+  Refuses(2, {"embed", "x", "--ids", ""}, {"--ids", "value"});
+  Refuses(2, {"chat", "x", "--load", ""}, {"--load", "value"});
 }
 
 TEST(CommandLine, NamesTheModelThatIsNotThere) {
@@ -99,14 +105,14 @@ TEST(CommandLine, SaysWhenOutputCannotBeWritten) {
   options.out_path = "/dev/full";
   Refuses(1, {"tokenize", Source("tests/golden/tok/tokenizer.json"), "--text", "a"},
           {"standard output"}, options);
+  Refuses(1, {"--version"}, {"standard output"}, options);
+  Refuses(1, {"inspect", "--help"}, {"standard output"}, options);
 }
 
 TEST(Shipped, IsFoundByNameFromAnywhere) {
   const TestDirectory directory;
   RunOptions options;
   options.directory = directory.path();
-  Refuses(1, {"--version"}, {"standard output"}, options);
-  Refuses(1, {"inspect", "--help"}, {"standard output"}, options);
   const std::vector<std::string> generate = {
       "generate", "tern-stories",  "--prompt", "Once upon a time", "--max-tokens",
       "8",        "--temperature", "0"};
@@ -284,14 +290,6 @@ TEST(Inspect, CountsPackedWeights) {
               HasSubstr("model.layers.1.mlp.down_proj.weight_scale"));
 }
 
-TEST(Inspect, ReadsGguf) {
-  const TestDirectory directory;
-  testing::GgufImage image;
-  image.String("general.architecture", "bitnet-b1.58").F32("eps", 0.25f);
-  image.Strings("tokenizer.ggml.tokens", {"a", "b"});
-  image.Tensor("token_embd.weight", {128, 2}, 1, std::string(512, 'e'));
-  image.Tensor("blk.0.attn_q.weight", {128, 128}, 36, std::string(4096 + 32, 'q'));
-  const std::string file = directory.Write("m.gguf", image.Image());
 TEST(Inspect, TakesTheLastWholeCheckpointOfARun) {
   const TestDirectory directory;
   const std::string run = directory.File("run");
@@ -309,6 +307,14 @@ TEST(Inspect, TakesTheLastWholeCheckpointOfARun) {
   EXPECT_EQ(SucceedsWithJson({"inspect", run})["path"], run + "/checkpoint-1000000/model");
 }
 
+TEST(Inspect, ReadsGguf) {
+  const TestDirectory directory;
+  testing::GgufImage image;
+  image.String("general.architecture", "bitnet-b1.58").F32("eps", 0.25f);
+  image.Strings("tokenizer.ggml.tokens", {"a", "b"});
+  image.Tensor("token_embd.weight", {128, 2}, 1, std::string(512, 'e'));
+  image.Tensor("blk.0.attn_q.weight", {128, 128}, 36, std::string(4096 + 32, 'q'));
+  const std::string file = directory.Write("m.gguf", image.Image());
   const nlohmann::json json = SucceedsWithJson({"inspect", file});
   EXPECT_EQ(json["format"], "GGUF");
   EXPECT_EQ(json["config"]["general.architecture"], "bitnet-b1.58");

@@ -305,10 +305,12 @@ void AddChat(CLI::App& app, Runner* run) {
   command->add_option("--system", options->system, "What the model is told before all else")
       ->type_name("TEXT");
   command->add_option("--load", options->load, "Goes on with a conversation that /save wrote")
+      ->check(NotEmpty())
       ->type_name("FILE");
   command
       ->add_option("--template", options->template_path,
                    "A chat template (Jinja) in place of the model's")
+      ->check(NotEmpty())
       ->type_name("FILE");
   command->add_option("--max-tokens", generate.max_tokens, "Tokens of an answer at most")
       ->check(AtLeast(1))

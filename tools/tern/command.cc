@@ -65,6 +65,12 @@ CLI::Validator AtLeast(int64_t least) {
       "");
 }
 
+CLI::Validator NotEmpty() {
+  return CLI::Validator(
+      [](const std::string& text) { return text.empty() ? "needs a value, not an empty one" : ""; },
+      "");
+}
+
 CLI::Validator SizeValue() {
   return CLI::Validator(
       [](std::string& text) {

@@ -49,6 +49,9 @@ void AddModelArgument(CLI::App* command, std::string* model);
 
 // Checks that an option's value is a whole number, and no less than that.
 CLI::Validator AtLeast(int64_t least);
+// Refuses an empty value, such as an unset variable of the shell gives, where it would be as good
+// as no option.
+CLI::Validator NotEmpty();
 // Turns sizes like 800M or 2G into bytes.
 CLI::Validator SizeValue();
 

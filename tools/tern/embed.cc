@@ -72,6 +72,7 @@ void AddEmbed(CLI::App& app, Runner* run) {
       ->allow_extra_args(false)
       ->type_name("TEXT");
   input->add_option("--ids", options->ids, "Token ids, like 1,2,3, in place of texts")
+      ->check(NotEmpty())
       ->type_name("IDS");
   input->require_option(1);
   AddCommonOptions(command, options.get());

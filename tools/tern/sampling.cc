@@ -10,7 +10,7 @@ namespace tern::cli {
 void AddSamplerOptions(CLI::App* command, SamplerOptions* sampler) {
   const auto add = [command](const char* name, auto* value, const char* text) {
     return command->add_option(name, *value, text)
-        ->check([](const std::string& given) { return given.empty() ? "needs a number" : ""; }, "")
+        ->check(NotEmpty())
         ->capture_default_str()
         ->group("Sampling");
   };

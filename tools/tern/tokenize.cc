@@ -100,8 +100,9 @@ void AddTokenize(CLI::App& app, Runner* run) {
       ->type_name("");
   CLI::Option* text =
       command->add_option("--text", options->text, "Text to encode")->type_name("TEXT");
-  CLI::Option* file =
-      command->add_option("--file", options->file, "UTF-8 file to encode")->type_name("FILE");
+  CLI::Option* file = command->add_option("--file", options->file, "UTF-8 file to encode")
+                          ->check(NotEmpty())
+                          ->type_name("FILE");
   CLI::Option* decode =
       command->add_option("--decode", options->decode, "Ids to turn into text instead")
           ->type_name("IDS");

@@ -241,7 +241,8 @@ void AddTrain(CLI::App& app, Runner* run) {
       AddCommand(app, "train", "Trains a language model from text", kText, kExamples);
   std::vector<CLI::Option*> of_new_run;
   const auto add = [&](const char* name, auto& value, const char* type, const char* text) {
-    of_new_run.push_back(command->add_option(name, value, text)->type_name(type));
+    of_new_run.push_back(
+        command->add_option(name, value, text)->check(NotEmpty())->type_name(type));
   };
   add("--data", source.data, "FILE", "Texts to learn from");
   command->add_option("--out", options->out, "Directory of the run; new, or --resume's")

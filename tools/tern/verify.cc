@@ -159,7 +159,9 @@ void AddVerify(CLI::App& app, Runner* run) {
   CLI::App* command = AddCommand(
       app, "verify", "Shows that a model gives the same bits on every path", kText, kExamples);
   AddModelArgument(command, &options->model);
-  command->add_option("--ids", options->ids, "The prompt (default: 32 ids)")->type_name("IDS");
+  command->add_option("--ids", options->ids, "The prompt (default: 32 ids)")
+      ->check(NotEmpty())
+      ->type_name("IDS");
   AddWeightsOption(command, &options->weights);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
