@@ -99,10 +99,11 @@ TEST_F(ChatTest, SavesLoadsAndResets) {
 }
 
 TEST_F(ChatTest, TakesSeveralLinesAndCommands) {
-  const json talk = Talk("\"\"\"\none\n\n/two\n\"\"\"\n\"\"\"/reset\"\"\"\n");
-  ASSERT_EQ(talk["messages"].size(), 4U);
-  EXPECT_EQ(talk["messages"][0]["content"], "one\n\n/two");
+  const json talk = Talk("\"\"\"\n\none\n\n/two\n\"\"\"\n\"\"\"/reset\"\"\"\n\"\"\"a\n\n\"\"\"\n");
+  ASSERT_EQ(talk["messages"].size(), 6U);
+  EXPECT_EQ(talk["messages"][0]["content"], "\none\n\n/two");
   EXPECT_EQ(talk["messages"][2]["content"], "/reset");
+  EXPECT_EQ(talk["messages"][4]["content"], "a\n");
   const Outcome outcome = Succeeds(Command(), {.input = "Hello\n/stats\n/help\n/exit\nno more\n"});
   EXPECT_THAT(outcome.err, HasSubstr("2 messages; "));
   EXPECT_THAT(outcome.err, HasSubstr("/save FILE"));

@@ -89,9 +89,9 @@ ChatInput::Kind ChatInput::ReadBlock(std::string first, std::string* text) {
     }
     *text += more;
   };
-  while (!line.ends_with(kFence)) {
+  for (bool opening = true; !line.ends_with(kFence); opening = false) {
     // The line feeds beside a """ that stands alone are no part of the message.
-    if (!text->empty() || !line.empty()) append(line + "\n");
+    if (!opening || !line.empty()) append(line + "\n");
     Prompt("... ");
     const Kind kind = ReadLine(&line);
     if (kind == Kind::kEnd) {
