@@ -327,6 +327,22 @@ TEST(Inspect, ReadsGguf) {
   Refuses(1, {"inspect", directory.Write("bad.gguf", "GGUF")}, {"bad.gguf", "truncated"});
 }
 
+TEST(Convert, ReplacesGgufFilesAloneAndNoneOfIn) {
+  const TestDirectory directory;
+  const auto part = [&](uint32_t number) {
+    testing::GgufImage image;
+    image.U32("split.no", number).U32("split.count", 2);
+    return directory.Write("m-0000" + std::to_string(number + 1) + "-of-00002.gguf", image.Image());
+  };
+  const std::string first = part(0);
+  for (const std::string& file : {first, part(1)}) {
+    Refuses(1, {"convert", first, file, "--force"}, {file, "IN itself"});
+  }
+  const std::string notes = directory.Write("notes.txt", "mine");
+  Refuses(1, {"convert", "tern-stories", notes, "--type", "i2_s", "--force"}, {notes, "no GGUF"});
+  EXPECT_EQ(TestDirectory::Read(notes), "mine");
+}
+
 TEST(Inspect, RefusesABrokenFile) {
   const TestDirectory directory;
   const std::string file = directory.Write("model.safetensors", "not a safetensors file at all");

@@ -9,6 +9,7 @@
 
 #include "tern/base/atomic_file.h"
 #include "tern/base/error.h"
+#include "tern/io/gguf.h"
 #include "tern/models/chat_format.h"
 #include "tern/models/gguf_model.h"
 #include "tools/tern/command.h"
@@ -86,6 +87,21 @@ void CheckReplaceable(const std::string& in, const std::string& directory) {
   }
 }
 
+// The same for a GGUF file: --force replaces such files alone, and no part of IN.
+void CheckReplaceableFile(const std::string& in, const std::string& file) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return;
+  if (!IsGgufFile(file)) {
+    Fail(ErrorKind::kInvalidArgument, "{}: exists and is no GGUF file; name another one", file);
+  }
+  const std::string path = ResolveModel(in);
+  if (!IsGgufFile(path)) return;
+  for (const std::string& part : GgufFile(path).paths()) {
+    if (!std::filesystem::equivalent(part, file, ignored)) continue;
+    Fail(ErrorKind::kInvalidArgument, "{}: is IN itself; name another file", file);
+  }
+}
+
 std::string TypeOf(const Options& options) {
   if (!options.type.empty()) return options.type;
   return options.out.ends_with(".gguf") ? "i2_s" : "hf-packed";
@@ -145,11 +161,8 @@ Converted Compare(Context& ctx, const Options& options, uint64_t before, const s
 }
 
 Converted WriteGguf(Context& ctx, const Options& options) {
+  CheckReplaceableFile(options.in, options.out);
   const LoadedModel in = LoadIn(ctx, options);
-  std::error_code ignored;
-  if (std::filesystem::equivalent(in.path, options.out, ignored)) {
-    Fail(ErrorKind::kInvalidArgument, "{}: is IN itself; name another file", options.out);
-  }
   const std::optional<ChatSource> chat = FindChatSource(in.path);
   Converted result;
   SaveGguf(ctx, *in.model, options.out,
