@@ -109,6 +109,15 @@ TEST(CommandLine, SaysWhenOutputCannotBeWritten) {
   Refuses(1, {"inspect", "--help"}, {"standard output"}, options);
 }
 
+// A log on a full disk, for example.
+TEST(CommandLine, WorksWhereMessagesCannotBeWritten) {
+  const Outcome outcome =
+      Succeeds({"generate", "tern-stories", "--prompt", "Once", "--max-tokens", "4"},
+               {.err_path = "/dev/full"});
+  EXPECT_THAT(outcome.out, StartsWith("Once"));
+  EXPECT_EQ(Tern({"inspect", "no/such/model"}, {.err_path = "/dev/full"}).status, 1);
+}
+
 TEST(Shipped, IsFoundByNameFromAnywhere) {
   const TestDirectory directory;
   RunOptions options;

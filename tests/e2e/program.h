@@ -30,6 +30,7 @@ struct Outcome {
 struct RunOptions {
   std::string input = {};                     // standard input
   std::string out_path = {};                  // standard output goes there instead
+  std::string err_path = {};                  // and standard error there
   std::string directory = {};                 // where it runs; empty: here
   std::vector<std::string> environment = {};  // "NAME=value", besides this process's
   rlim_t file_bytes_limit = 0;                // no file may become larger; 0: no limit
@@ -100,11 +101,11 @@ inline Outcome Tern(const std::vector<std::string>& arguments, const RunOptions&
   const TestDirectory directory;
   const std::string in = directory.Write("in", options.input);
   const std::string out = options.out_path.empty() ? directory.File("out") : options.out_path;
-  const std::string err = directory.File("err");
+  const std::string err = options.err_path.empty() ? directory.File("err") : options.err_path;
   Outcome outcome;
   outcome.status = Wait(StartWith(arguments, options, in, out, err));
   if (options.out_path.empty()) outcome.out = TestDirectory::Read(out);
-  outcome.err = TestDirectory::Read(err);
+  if (options.err_path.empty()) outcome.err = TestDirectory::Read(err);
   return outcome;
 }
 

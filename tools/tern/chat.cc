@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 // tern chat: a conversation in the terminal, or with what a pipe says.
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cstdio>
 #include <ctime>
 #include <optional>
 #include <utility>
@@ -70,10 +67,10 @@ ChatFormat FormatOf(const LoadedModel& loaded, const Options& options) {
          loaded.path);
   }
   if (format->replaced()) {
-    fmt::print(stderr,
-               "tern: {}: carries the template that converters of bitnet-b1.58-2B-4T write by "
-               "mistake; the one that the model learned is used\n",
-               loaded.path);
+    Note(
+        "tern: {}: carries the template that converters of bitnet-b1.58-2B-4T write by "
+        "mistake; the one that the model learned is used\n",
+        loaded.path);
   }
   return std::move(*format);
 }
@@ -96,14 +93,14 @@ class Chat {
 
   int Run() {
     const InterruptFlag flag;
-    if (input_.from_terminal()) fmt::print(stderr, "{}", kCommands);
+    if (input_.from_terminal()) Note("{}", kCommands);
     for (bool more = true; more;) {
       try {
         more = Step();
       } catch (const Error& error) {
         // Who types can try again; a script must not go on without an answer.
         if (!input_.from_terminal()) throw;
-        fmt::print(stderr, "tern: {}\n", OneLine(error.what(), kMaxMessageShown));
+        Note("tern: {}\n", OneLine(error.what(), kMaxMessageShown));
       }
     }
     if (options_.json) PrintJson(Summary());
@@ -124,10 +121,10 @@ class Chat {
     const ChatInput::Entry entry = input_.Next();
     switch (entry.kind) {
       case ChatInput::Kind::kEnd:
-        if (input_.from_terminal()) fmt::print(stderr, "\n");
+        if (input_.from_terminal()) Note("\n");
         return false;
       case ChatInput::Kind::kInterrupted:
-        fmt::print(stderr, "\n(Ctrl-D or /exit ends the conversation)\n");
+        Note("\n(Ctrl-D or /exit ends the conversation)\n");
         return true;
       case ChatInput::Kind::kMessage:
         break;
@@ -157,7 +154,7 @@ class Chat {
     } else if (name == "/stats") {
       PrintStats();
     } else if (name == "/help") {
-      fmt::print(stderr, "{}", kCommands);
+      Note("{}", kCommands);
     } else {
       Fail(ErrorKind::kInvalidArgument, "there is no command {}; /help lists them", Quoted(name));
     }
@@ -200,14 +197,14 @@ class Chat {
 
   // Why an answer ended, unless its model ended it.
   void PrintCause(StopReason reason) const {
-    if (reason == StopReason::kCancelled) fmt::print(stderr, "[interrupted]\n");
+    if (reason == StopReason::kCancelled) Note("[interrupted]\n");
     if (reason == StopReason::kMaxTokens) {
-      fmt::print(stderr, "[cut off after {}, which is --max-tokens]\n",
-                 CountText(options_.generate.max_tokens, "token"));
+      Note("[cut off after {}, which is --max-tokens]\n",
+           CountText(options_.generate.max_tokens, "token"));
     }
     if (reason == StopReason::kContextFull) {
-      fmt::print(stderr, "[cut off: the context of {} is full; /reset begins anew]\n",
-                 CountText(session_.capacity(), "token"));
+      Note("[cut off: the context of {} is full; /reset begins anew]\n",
+           CountText(session_.capacity(), "token"));
     }
   }
 
@@ -226,8 +223,8 @@ class Chat {
 
   void SaveMessages(const std::string& path) const {
     WriteJsonFile(path, {{"model", options_.model}, {"messages", MessagesJson()}});
-    fmt::print(stderr, "[{} in {}]\n",
-               CountText(static_cast<int64_t>(conversation_.messages.size()), "message"), path);
+    Note("[{} in {}]\n", CountText(static_cast<int64_t>(conversation_.messages.size()), "message"),
+         path);
   }
 
   void LoadMessages(const std::string& path) {
@@ -242,23 +239,23 @@ class Chat {
       messages.push_back({message.GetString("role"), message.GetString("content")});
     }
     conversation_.messages = std::move(messages);
-    fmt::print(stderr, "[{} of {}]\n",
-               CountText(static_cast<int64_t>(conversation_.messages.size()), "message"), path);
+    Note("[{} of {}]\n", CountText(static_cast<int64_t>(conversation_.messages.size()), "message"),
+         path);
   }
 
   void PrintStats() const {
-    fmt::print(stderr, "[{}; {} of {} in the context",
-               CountText(static_cast<int64_t>(conversation_.messages.size()), "message"),
-               CountText(session_.position()), CountText(session_.capacity(), "token"));
+    Note("[{}; {} of {} in the context",
+         CountText(static_cast<int64_t>(conversation_.messages.size()), "message"),
+         CountText(session_.position()), CountText(session_.capacity(), "token"));
     if (!turns_.empty()) {
       const Turn& turn = turns_.back();
       const GenerateResult& result = turn.answer.result;
-      fmt::print(stderr, "; last answer: {}{}; prompt of {}, {} of them kept{}",
-                 CountText(static_cast<int64_t>(result.ids.size()), "token"), RateText(turn.rate),
-                 CountText(result.prompt_tokens + turn.answer.reused_tokens),
-                 CountText(turn.answer.reused_tokens), RateText(turn.prompt_rate));
+      Note("; last answer: {}{}; prompt of {}, {} of them kept{}",
+           CountText(static_cast<int64_t>(result.ids.size()), "token"), RateText(turn.rate),
+           CountText(result.prompt_tokens + turn.answer.reused_tokens),
+           CountText(turn.answer.reused_tokens), RateText(turn.prompt_rate));
     }
-    fmt::print(stderr, "]\n");
+    Note("]\n");
   }
 
   nlohmann::ordered_json Summary() const {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tools/tern/chat_input.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +12,7 @@
 
 #include "tern/base/error.h"
 #include "tern/text/utf8.h"
+#include "tools/tern/command.h"
 
 namespace tern::cli {
 namespace {
@@ -45,7 +45,7 @@ void InterruptFlag::Clear() { interrupt_requested = 0; }
 ChatInput::ChatInput() : from_terminal_(::isatty(STDIN_FILENO) == 1) {}
 
 void ChatInput::Prompt(const char* text) const {
-  if (from_terminal_) fmt::print(stderr, "{}", text);
+  if (from_terminal_) Note("{}", text);
 }
 
 ChatInput::Kind ChatInput::ReadLine(std::string* line) {

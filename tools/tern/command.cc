@@ -98,7 +98,7 @@ std::unique_ptr<Context> MakeContext(const CommonOptions& options, std::string_v
   ContextOptions context_options;
   context_options.threads = ThreadCount(options);
   context_options.log = [](LogLevel level, std::string_view message) {
-    fmt::print(stderr, "tern: {}{}\n", level == LogLevel::kWarning ? "warning: " : "", message);
+    Note("tern: {}{}\n", level == LogLevel::kWarning ? "warning: " : "", message);
   };
   auto ctx = std::make_unique<Context>(std::move(context_options));
   MemoryPoolOptions pool;
@@ -170,5 +170,7 @@ void Print(std::string_view text) {
     Fail(ErrorKind::kIo, "cannot write to standard output: {}", std::strerror(errno));
   }
 }
+
+void NoteText(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
 
 }  // namespace tern::cli

@@ -7,6 +7,8 @@
 // and exit status 1, wrong usage with 2.
 #pragma once
 
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
@@ -14,6 +16,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tern/base/error.h"
@@ -102,5 +105,11 @@ std::string CountText(int64_t count, std::string_view noun);
 void PrintJson(const nlohmann::ordered_json& object);
 // Text on stdout, at once.
 void Print(std::string_view text);
+// Text on stderr. Where that cannot be written, as on a full disk, work goes on without.
+void NoteText(std::string_view text);
+template <typename... Args>
+void Note(fmt::format_string<Args...> format, Args&&... args) {
+  NoteText(fmt::format(format, std::forward<Args>(args)...));
+}
 
 }  // namespace tern::cli

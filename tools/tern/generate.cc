@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
 // tern generate: continues a text.
-#include <fmt/format.h>
-
-#include <cstdio>
 #include <utility>
 
 #include "tern/base/error.h"
@@ -53,10 +50,9 @@ int PrintResult(const Options& options, const GenerateResult& result) {
                {"tokens_per_second", RateJson(rate)}});
   } else {
     Print("\n");
-    fmt::print(stderr, "[{}{}; prompt of {}{}; stop: {}]\n",
-               CountText(static_cast<int64_t>(result.ids.size()), "token"), RateText(rate),
-               CountText(result.prompt_tokens), RateText(prompt_rate),
-               StopReasonName(result.reason));
+    Note("[{}{}; prompt of {}{}; stop: {}]\n",
+         CountText(static_cast<int64_t>(result.ids.size()), "token"), RateText(rate),
+         CountText(result.prompt_tokens), RateText(prompt_rate), StopReasonName(result.reason));
   }
   return 0;
 }

@@ -3,7 +3,6 @@
 // and an exit status.
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <exception>
 #include <new>
 #include <sstream>
@@ -62,13 +61,12 @@ class HelpFormatter : public CLI::Formatter {
 int Usage(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   const std::string command = chosen.empty() ? "tern" : "tern " + chosen.front()->get_name();
-  fmt::print(stderr, "{}: {}; see {} --help\n", command, OneLine(error.what(), kMaxMessageBytes),
-             command);
+  Note("{}: {}; see {} --help\n", command, OneLine(error.what(), kMaxMessageBytes), command);
   return kExitUsage;
 }
 
 int Failure(std::string_view message) {
-  fmt::print(stderr, "tern: {}\n", OneLine(message, kMaxMessageBytes));
+  Note("tern: {}\n", OneLine(message, kMaxMessageBytes));
   return kExitFailure;
 }
 

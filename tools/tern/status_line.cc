@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tools/tern/status_line.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include "tools/tern/command.h"
 
 namespace tern::cli {
 namespace {
@@ -20,23 +19,23 @@ StatusLine::StatusLine()
       next_(Clock::now() + (terminal_ ? kTerminalInterval : kLogInterval)) {}
 
 StatusLine::~StatusLine() {
-  if (terminal_ && shown_) fmt::print(stderr, "{}", kClearLine);
+  if (terminal_ && shown_) Note("{}", kClearLine);
 }
 
 bool StatusLine::Due() const { return Clock::now() >= next_; }
 
 void StatusLine::Show(std::string_view text) {
   if (terminal_) {
-    fmt::print(stderr, "{}{}", kClearLine, text);
+    Note("{}{}", kClearLine, text);
     shown_ = true;
   } else {
-    fmt::print(stderr, "{}\n", text);
+    Note("{}\n", text);
   }
   next_ = Clock::now() + (terminal_ ? kTerminalInterval : kLogInterval);
 }
 
 void StatusLine::Keep(std::string_view text) {
-  fmt::print(stderr, "{}{}\n", terminal_ && shown_ ? kClearLine : "", text);
+  Note("{}{}\n", terminal_ && shown_ ? kClearLine : "", text);
   shown_ = false;
 }
 

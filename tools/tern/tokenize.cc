@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 // tern tokenize: text to token ids and back.
-#include <fmt/format.h>
 #include <unistd.h>
-
-#include <cstdio>
 
 #include "tern/base/error.h"
 #include "tern/base/read_file.h"
@@ -44,7 +41,7 @@ std::string InputText(const Options& options) {
   if (options.text_option->count() > 0) return options.text;
   if (!options.file.empty()) return ReadFile(options.file, kMaxTextBytes);
   if (::isatty(STDIN_FILENO) != 0) {
-    fmt::print(stderr, "tern: reading text from the terminal; Ctrl-D ends it\n");
+    Note("tern: reading text from the terminal; Ctrl-D ends it\n");
   }
   return ReadStandardInput(kMaxTextBytes);
 }

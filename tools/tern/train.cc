@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <map>
 
@@ -170,10 +169,10 @@ void PrintSummary(const Options& options, const TrainSummary& summary) {
     PrintJson(json);
   } else if (summary.finished) {
     Print(fmt::format("{}\n", summary.model_path));
-    fmt::print(stderr, "Try it: tern generate {}\n", options.out);
+    Note("Try it: tern generate {}\n", options.out);
   } else {
-    fmt::print(stderr, "Stopped after step {}. Go on: tern train --resume --out {}\n",
-               summary.last.step, options.out);
+    Note("Stopped after step {}. Go on: tern train --resume --out {}\n", summary.last.step,
+         options.out);
   }
 }
 
@@ -191,11 +190,9 @@ int Run(const Options& options) {
                              [] { PollBeforeFirstStep(); });
   }
   const TrainConfig& config = trainer->config();
-  fmt::print(stderr, "{}, {}, {} of {}, {}\n",
-             CountText(ParameterCount(trainer->model().config()), "parameter"),
-             CountText(trainer->training_tokens(), "training token"),
-             CountText(config.steps, "step"), CountText(config.batch_tokens, "token"),
-             CountText(ctx->threads().threads(), "thread"));
+  Note("{}, {}, {} of {}, {}\n", CountText(ParameterCount(trainer->model().config()), "parameter"),
+       CountText(trainer->training_tokens(), "training token"), CountText(config.steps, "step"),
+       CountText(config.batch_tokens, "token"), CountText(ctx->threads().threads(), "thread"));
   PrintSummary(options, RunWithProgress(*trainer));
   return 0;
 }
