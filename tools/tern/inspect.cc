@@ -72,7 +72,6 @@ struct Contents {
   }
 };
 
-bool EndsWith(std::string_view text, std::string_view end) { return text.ends_with(end); }
 bool Contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
@@ -83,11 +82,11 @@ Entry Classify(const TensorInfo& tensor, const TensorDirectory& directory) {
   if (tensor.dtype == DType::kU8 && has_scale) {
     return {&tensor, "packed trits", tensor.element_count * kTritsPerByte};
   }
-  if (EndsWith(name, "weight_scale")) return {&tensor, "scale", 0};
+  if (name.ends_with("weight_scale")) return {&tensor, "scale", 0};
   std::string kind = "other";
-  if (EndsWith(name, ".bias")) kind = "bias";
+  if (name.ends_with(".bias")) kind = "bias";
   if (Contains(name, "norm") && tensor.shape.size() == 1) kind = "norm";
-  if (EndsWith(name, "_proj.weight") && tensor.shape.size() == 2) kind = "projection";
+  if (name.ends_with("_proj.weight") && tensor.shape.size() == 2) kind = "projection";
   if (Contains(name, "embed_tokens")) kind = "embedding";
   if (name == "lm_head.weight") kind = "head";
   return {&tensor, kind, tensor.element_count};
@@ -117,8 +116,8 @@ Contents Examine(const std::string& model, const TensorDirectory& directory) {
 Entry Classify(const GgufTensor& tensor) {
   const std::string& name = tensor.info.name;
   std::string kind = "other";
-  if (EndsWith(name, ".bias")) kind = "bias";
-  if (EndsWith(name, "norm.weight")) kind = "norm";
+  if (name.ends_with(".bias")) kind = "bias";
+  if (name.ends_with("norm.weight")) kind = "norm";
   if (name.starts_with("blk.") && tensor.info.shape.size() == 2) kind = "projection";
   if (tensor.type->ternary) kind = "packed trits";
   if (name == "token_embd.weight") kind = "embedding";
