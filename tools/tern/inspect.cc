@@ -6,6 +6,8 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "tern/base/error.h"
 #include "tern/io/gguf.h"
@@ -127,20 +129,24 @@ Entry Classify(const GgufTensor& tensor) {
 
 // Metadata as JSON; of an array its type and length.
 nlohmann::ordered_json MetadataJson(const GgufMetadata& metadata) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  for (const auto& [name, value] : metadata.values()) {
-    const std::string key(name);
+  using Object = nlohmann::ordered_json::object_t;
+  Object json;
+  // A file may have a million keys, and Object looks each up among all before.
+  const auto add = [&](std::string_view key, nlohmann::ordered_json value) {
+    json.std::vector<Object::value_type>::emplace_back(key, std::move(value));
+  };
+  for (const auto& [key, value] : metadata.values()) {
     if (value.array) {
-      json[key] = GgufTypeText(value);
+      add(key, GgufTypeText(value));
     } else if (value.type == GgufValueType::kString) {
-      json[key] = *metadata.FindString(name);
+      add(key, *metadata.FindString(key));
     } else if (value.type == GgufValueType::kBool) {
-      json[key] = *metadata.FindBool(name);
+      add(key, *metadata.FindBool(key));
     } else if (value.type == GgufValueType::kF32 || value.type == GgufValueType::kF64) {
       constexpr double kInfinity = std::numeric_limits<double>::infinity();
-      json[key] = metadata.FindFloat(name, -kInfinity, kInfinity).value();
+      add(key, metadata.FindFloat(key, -kInfinity, kInfinity).value());
     } else {
-      json[key] = metadata.FindInt(name, INT64_MIN, INT64_MAX).value();
+      add(key, metadata.FindInt(key, INT64_MIN, INT64_MAX).value());
     }
   }
   return json;
