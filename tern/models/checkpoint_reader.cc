@@ -273,7 +273,7 @@ LoadedModel LoadModel(Context& ctx, const std::string& path, const LoadOptions& 
   CheckpointSource source(ctx, path, options);
   config.embeds = config.embeds || std::filesystem::exists(path + "/modules.json");
   source.Complete(&config);
-  loaded.model = std::make_unique<Model>(ctx, config, source);
+  loaded.model = std::make_unique<Model>(config, source);
   source.ReportUnused();
   if (!options.keep_masters) loaded.model->Pack(ctx);
   return loaded;

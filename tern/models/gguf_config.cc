@@ -113,7 +113,7 @@ void ReadGemma3(const GgufFile& file, const std::string& prefix, ModelConfig* co
   const int64_t period =
       metadata.FindInt(prefix + "attention.sliding_window_pattern", 1, kMaxDimension).value_or(6);
   config->local_rope_theta =
-      Decimal(metadata.FindFloat(prefix + "rope.freq_base_swa", 1e-3, 1e12).value_or(10000.0));
+      Decimal(metadata.FindFloat(prefix + "rope.freq_base_swa", 1.0, 1e12).value_or(10000.0));
   if (window == 0) return;
   config->window = window;
   for (int64_t i = 0; i < config->layers; ++i) {
@@ -192,7 +192,7 @@ ModelConfig ReadGgufConfig(const GgufFile& file) {
   config.head_dim = head_dim.value_or(config.hidden_size / config.heads);
   config.max_positions = dim("context_length");
   config.rope_theta =
-      Decimal(metadata.FindFloat(prefix + "rope.freq_base", 1e-3, 1e12).value_or(10000.0));
+      Decimal(metadata.FindFloat(prefix + "rope.freq_base", 1.0, 1e12).value_or(10000.0));
   config.rms_norm_eps =
       Decimal(metadata.GetFloat(prefix + "attention.layer_norm_rms_epsilon", 0.0, 1.0));
   config.activation = FindActivation(metadata, architecture, config);

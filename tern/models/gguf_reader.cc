@@ -295,7 +295,7 @@ LoadedModel LoadGgufModel(Context& ctx, const std::string& path, const LoadOptio
          loaded.tokenizer->vocab_size(), config.vocab_size);
   }
   GgufSource source(ctx, file, config, options);
-  loaded.model = std::make_unique<Model>(ctx, config, source);
+  loaded.model = std::make_unique<Model>(config, source);
   source.ReportUnused();
   if (!options.keep_masters) loaded.model->Pack(ctx);
   return loaded;

@@ -209,10 +209,10 @@ class Lister {
 std::unique_ptr<Model> Model::Create(Context& ctx, const ModelConfig& config, uint64_t seed) {
   CheckModelConfig(config, "model configuration");
   RandomSource source(ctx, config, seed);
-  return std::make_unique<Model>(ctx, config, source);
+  return std::make_unique<Model>(config, source);
 }
 
-Model::Model(Context& ctx, const ModelConfig& config, WeightSource& source)
+Model::Model(const ModelConfig& config, WeightSource& source)
     : config_(config),
       family_(FamilyOf(config)),
       embedding_(source.Float(kEmbeddingName, {config.vocab_size, config.hidden_size},
@@ -226,11 +226,6 @@ Model::Model(Context& ctx, const ModelConfig& config, WeightSource& source)
   if (!config.tie_embeddings) {
     head_.emplace(
         source.Float(kHeadName, {config.vocab_size, config.hidden_size}, ParameterKind::kMatrix));
-  }
-  rope_ = ops::MakeRopeTable(ctx, config.max_positions, config.head_dim, config.rope_theta);
-  if (config.local_rope_theta != 0) {
-    local_rope_ =
-        ops::MakeRopeTable(ctx, config.max_positions, config.head_dim, config.local_rope_theta);
   }
 }
 
@@ -333,21 +328,43 @@ void Model::CheckLength(const Tensor& ids, const ForwardOptions& options) const 
   }
 }
 
+namespace {
+
+// Of the positions of one pass alone: a table of all that a model may take is as long as its
+// configuration says, and would be made before anyone knows how many are needed.
+struct Angles {
+  Angles(Context& ctx, const ModelConfig& config, int64_t start, int64_t tokens) {
+    const Tensor positions = ctx.Empty({tokens}, DType::kI32, MemoryTag::kWorkspace);
+    for (int64_t i = 0; i < tokens; ++i) {
+      positions.data<int32_t>()[i] = static_cast<int32_t>(start + i);
+    }
+    all = ops::MakeRopeTable(ctx, positions, config.head_dim, config.rope_theta);
+    if (config.local_rope_theta == 0) return;
+    local = ops::MakeRopeTable(ctx, positions, config.head_dim, config.local_rope_theta);
+  }
+
+  ops::RopeTable all;
+  ops::RopeTable local;  // undefined: all layers turn alike
+};
+
+}  // namespace
+
 Tensor Model::Hidden(Context& ctx, const Tensor& ids, const ForwardOptions& options) const {
   CheckLength(ids, options);
   KvCache* cache = options.cache;
   nn::Pass pass = {.batch = ids.dim(0),
                    .tokens = ids.dim(1),
                    .start = cache != nullptr ? cache->length() : 0,
-                   .positions = ctx.Empty({ids.elements()}, DType::kI32),
-                   .rope = &rope_,
-                   .local_rope = local_rope_.cos.defined() ? &local_rope_ : nullptr,
+                   .rows = ctx.Empty({ids.elements()}, DType::kI32),
+                   .rope = nullptr,
+                   .local_rope = nullptr,
                    .cache = cache,
                    .kv_dtype = options.kv_dtype};
-  int32_t* positions = pass.positions.data<int32_t>();
-  for (int64_t i = 0; i < ids.elements(); ++i) {
-    positions[i] = static_cast<int32_t>(pass.start + i % pass.tokens);
-  }
+  const Angles angles(ctx, config_, pass.start, pass.tokens);
+  pass.rope = &angles.all;
+  if (config_.local_rope_theta != 0) pass.local_rope = &angles.local;
+  int32_t* rows = pass.rows.data<int32_t>();
+  for (int64_t i = 0; i < ids.elements(); ++i) rows[i] = static_cast<int32_t>(i % pass.tokens);
 
   const int64_t hidden = config_.hidden_size;
   Tensor x = ops::Reshape(ctx, embedding_.Forward(ctx, ids), {ids.elements(), hidden});

@@ -54,7 +54,7 @@ class Model {
   // random stream of its own.
   static std::unique_ptr<Model> Create(Context& ctx, const ModelConfig& config, uint64_t seed);
   // Asks the source for every tensor, in the order of NamedWeights().
-  Model(Context& ctx, const ModelConfig& config, WeightSource& source);
+  Model(const ModelConfig& config, WeightSource& source);
 
   const ModelConfig& config() const { return config_; }
 
@@ -89,8 +89,6 @@ class Model {
 
   ModelConfig config_;
   const ModelFamily& family_;
-  ops::RopeTable rope_;
-  ops::RopeTable local_rope_;  // undefined: all layers turn alike
   nn::Embedding embedding_;
   std::vector<nn::Block> blocks_;
   nn::RmsNorm norm_;

@@ -187,6 +187,17 @@ TEST(Model, RewindsACache) {
   EXPECT_EQ(Logits(*ctx, *model, 1, std::span(ids).subspan(7), {.cache = &cache}), wanted);
 }
 
+// A configuration from a stranger may name 2^24 positions.
+TEST(Model, PositionsTakeNoMemoryBeforeTheyCome) {
+  const std::unique_ptr<Context> ctx = CpuContext();
+  ModelConfig config = SmallConfig();
+  config.max_positions = int64_t{1} << 24;
+  const std::unique_ptr<Model> model = MakeModel(*ctx, config);
+  const std::vector<int32_t> ids = RandomIds(5, 97, kSeed);
+  EXPECT_EQ(Logits(*ctx, *model, 1, ids), Logits(*ctx, *MakeModel(*ctx, SmallConfig()), 1, ids));
+  EXPECT_LT(ctx->pool().stats().peak_bytes, size_t{16} << 20);
+}
+
 TEST(Model, NarrowFloatsAreUsedRounded) {
   const std::unique_ptr<Context> ctx = CpuContext();
   const std::vector<int32_t> ids = RandomIds(9, 97, kSeed);

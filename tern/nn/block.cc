@@ -70,7 +70,7 @@ Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int
   const auto rotate = [&](const Tensor& heads) {
     const bool local = shape_.window != 0 && pass.local_rope != nullptr;
     const ops::RopeTable& table = local ? *pass.local_rope : *pass.rope;
-    return ops::Rope(ctx, heads, table.cos, table.sin, pass.positions);
+    return ops::Rope(ctx, heads, table.cos, table.sin, pass.rows);
   };
 
   std::array<Tensor, 3> qkv;

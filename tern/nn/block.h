@@ -26,9 +26,9 @@ namespace tern::nn {
 struct Pass {
   int64_t batch = 1;
   int64_t tokens = 0;
-  int64_t start = 0;  // position of the first token
-  Tensor positions;   // i32 [batch * tokens]
-  const ops::RopeTable* rope = nullptr;
+  int64_t start = 0;                           // position of the first token
+  Tensor rows;                                 // i32 [batch * tokens]: of the tables
+  const ops::RopeTable* rope = nullptr;        // a row for each of the tokens' positions
   const ops::RopeTable* local_rope = nullptr;  // of layers with a window, where they have their own
   KvCache* cache = nullptr;                    // none: the pass sees its own tokens alone
   DType kv_dtype = DType::kF32;  // to which keys and values are rounded; the cache's, if any

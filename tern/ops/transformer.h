@@ -57,7 +57,8 @@ struct RopeTable {
   Tensor cos;  // [positions, head_dim / 2]
   Tensor sin;
 };
-RopeTable MakeRopeTable(Context& ctx, int64_t positions, int64_t head_dim, double theta);
+// A row for each of positions i32 [n], from 0 and below 2^24.
+RopeTable MakeRopeTable(Context& ctx, const Tensor& positions, int64_t head_dim, double theta);
 
 // Rotates the halves of each head of x [tokens, heads, head_dim] by its position's angles:
 // cos, sin [positions, head_dim / 2], positions i32 [tokens] (RoFormer, arXiv:2104.09864, in the

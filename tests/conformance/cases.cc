@@ -231,7 +231,8 @@ void AddTransformer(DType t, Cases* cases) {
       cases->push_back({Op::kRope, {x, angles, angles, positions}, {x}, RopeAttrs{inverse}});
     }
     if (t == DType::kF32) {
-      cases->push_back({Op::kRopeTable, {}, {angles, angles}, RopeTableAttrs{10'000}});
+      const Operand far = I32({50}).Integers(0, (1 << 24) - 1);
+      cases->push_back({Op::kRopeTable, {far}, {angles, angles}, RopeTableAttrs{10'000}});
     }
   }
   for (const Activation activation : {Activation::kRelu2, Activation::kSilu}) {

@@ -111,7 +111,7 @@ ModelConfig ShapeConfig(std::string_view name) {
 
 std::unique_ptr<Model> MakeRandomModel(Context& ctx, const ModelConfig& config) {
   RandomPacked source(ctx);
-  auto model = std::make_unique<Model>(ctx, config, source);
+  auto model = std::make_unique<Model>(config, source);
   model->Pack(ctx);
   return model;
 }
