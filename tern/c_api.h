@@ -15,9 +15,9 @@
  *
  * Errors. A function that can fail returns a tern_status, or a negative number; why is then what
  * tern_last_error() says in the same thread. Null where a pointer is due, a size out of bounds or a
- * wrong option is TERN_INVALID_ARGUMENT, never a crash. A call that fails leaves its session as it
- * was and its outputs alone, but for the size that TERN_BUFFER_TOO_SMALL tells. Nothing is printed
- * and no C++ exception comes out.
+ * wrong option is TERN_INVALID_ARGUMENT, never a crash. A call that fails leaves its session (but
+ * for tern_chat) as it was and its outputs alone, but for the size that TERN_BUFFER_TOO_SMALL
+ * tells. Nothing is printed and no C++ exception comes out.
  *
  * Threads. A model may be used by any number of threads at a time, each with a session of its own.
  * A call on a session that is at work in another thread, or below the callback of its own, is
@@ -48,6 +48,7 @@ extern "C" {
 
 #define TERN_MAX_TEXT_BYTES ((size_t)1 << 30)
 #define TERN_MAX_STOPS 64
+#define TERN_MAX_MESSAGES 65536
 
 typedef enum tern_status {
   TERN_OK = 0,
@@ -175,6 +176,23 @@ typedef struct tern_generate_result {
 TERN_API tern_status tern_generate(tern_session* session, const char* prompt, size_t prompt_bytes,
                                    const tern_generate_options* options,
                                    tern_generate_result* result);
+
+/* ---- Conversations ---- */
+
+typedef struct tern_message {
+  const char* role; /* "system", "user", "assistant", or what else the model's template knows */
+  const char* content;
+  size_t content_bytes;
+} tern_message;
+
+/* Goes on with a conversation as the assistant, by the chat template of the model's files: on_text
+ * is given the answer, and nothing (0 bytes) now and then while a long conversation is read. Ends
+ * where the assistant's turn does, too. Pass all the messages each time, the answers among them, at
+ * most TERN_MAX_MESSAGES. What the session has read of their text is kept, and all else that it
+ * held is forgotten, also by a call that fails once reading began. result may be null; its
+ * prompt_tokens are those that were read now. */
+TERN_API tern_status tern_chat(tern_session* session, const tern_message* messages, size_t count,
+                               const tern_generate_options* options, tern_generate_result* result);
 
 #ifdef __cplusplus
 }

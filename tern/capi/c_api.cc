@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <ctime>
 #include <exception>
 #include <memory>
 #include <new>
@@ -18,7 +19,9 @@
 #include "tern/base/error.h"
 #include "tern/base/settings.h"
 #include "tern/core/context.h"
+#include "tern/models/chat_format.h"
 #include "tern/models/checkpoint.h"
+#include "tern/runtime/conversation.h"
 #include "tern/runtime/embed.h"
 #include "tern/runtime/generate.h"
 #include "tern/runtime/session.h"
@@ -31,6 +34,7 @@ using tern::Fail;
 
 constexpr size_t kMaxPathBytes = 4096;
 constexpr size_t kMaxStopBytes = 4096;
+constexpr size_t kMaxRoleBytes = 256;
 constexpr size_t kMaxMessageBytes = 2048;
 
 // What errno is to C: the one thing that a thread keeps between calls.
@@ -250,29 +254,110 @@ struct tern_session {
     return ids;
   }
 
+  const tern::ChatFormat& Format() {
+    if (!format) format = tern::ReadChatFormat(shared->loaded);
+    if (!format) {
+      Fail(ErrorKind::kInvalidArgument,
+           "{}: has no chat template, so it was not made for conversations; tern_generate "
+           "continues a text",
+           shared->loaded.path);
+    }
+    return *format;
+  }
+
   std::shared_ptr<SharedModel> shared;
   tern::Session session;
-  std::optional<int32_t> drawn;  // the last token, which the session has not read yet
+  std::optional<int32_t> drawn;            // the last token, which the session has not read yet
+  std::optional<tern::ChatFormat> format;  // once it was asked for
+  std::tm now = {};                        // of the first conversation
   mutable std::atomic_flag busy = ATOMIC_FLAG_INIT;
 };
 
 namespace {
 
+// What a call that generates is given, checked.
+struct Request {
+  Request(const tern_generate_options* options, const tern_generate_result* result)
+      : given(Known(&NotNull(options, "options"), tern_generate_options TERN_GENERATE_OPTIONS_INIT,
+                    "tern_generate_options")),
+        told(
+            Known(result, tern_generate_result TERN_GENERATE_RESULT_INIT, "tern_generate_result")) {
+    if (given.on_text == nullptr) Fail(ErrorKind::kInvalidArgument, "on_text is null");
+    chosen = GenerateOptionsOf(given);
+  }
+
+  bool OnText(std::string_view text) const {
+    return given.on_text(text.data(), text.size(), given.user) == 0;
+  }
+
+  void Tell(const tern::GenerateResult& generated, tern_generate_result* result) {
+    told.stop_reason = StopReasonOf(generated.reason);
+    told.prompt_tokens = generated.prompt_tokens;
+    told.tokens = static_cast<int64_t>(generated.ids.size());
+    if (result != nullptr) std::memcpy(result, &told, told.struct_size);
+  }
+
+  tern_generate_options given;
+  tern_generate_result told;
+  tern::GenerateOptions chosen;
+};
+
+// Notes the last token that the session has not read.
+void NoteDrawn(const tern::GenerateResult& result, tern_session* session) {
+  session->drawn.reset();
+  if (static_cast<int64_t>(result.ids.size()) > result.steps) session->drawn = result.ids.back();
+}
+
 tern::GenerateResult Continue(tern_session& session, std::string_view prompt,
-                              const tern::GenerateOptions& options,
-                              const tern_generate_options& given) {
+                              const Request& request) {
   const std::vector<int32_t> ids = session.Unread(prompt);
   const int64_t before = session.session.position();
   try {
-    tern::GenerateResult result = tern::Generate(
-        session.session, session.shared->tokenizer(), ids, options, [&](std::string_view text) {
-          return given.on_text(text.data(), text.size(), given.user) == 0;
-        });
-    session.drawn.reset();
-    if (static_cast<int64_t>(result.ids.size()) > result.steps) session.drawn = result.ids.back();
+    tern::GenerateResult result =
+        tern::Generate(session.session, session.shared->tokenizer(), ids, request.chosen,
+                       [&](std::string_view text) { return request.OnText(text); });
+    NoteDrawn(result, &session);
     return result;
   } catch (...) {
     session.session.Rewind(before);
+    throw;
+  }
+}
+
+std::vector<tern::ChatMessage> Messages(const tern_message* messages, size_t count) {
+  NotNull(messages, "messages");
+  if (count > TERN_MAX_MESSAGES) {
+    Fail(ErrorKind::kInvalidArgument, "count is {}; the most is {}", count, TERN_MAX_MESSAGES);
+  }
+  std::vector<tern::ChatMessage> all;
+  for (size_t i = 0; i < count; ++i) {
+    const tern_message& message = messages[i];
+    all.push_back({Name(message.role, kMaxRoleBytes, "role"),
+                   std::string(Text(message.content, message.content_bytes, "content"))});
+  }
+  return all;
+}
+
+tern::GenerateResult Answer(tern_session& session, std::vector<tern::ChatMessage> messages,
+                            const Request& request) {
+  const tern::Tokenizer& tokenizer = session.shared->tokenizer();
+  const tern::ChatFormat& format = session.Format();
+  if (session.now.tm_mday == 0) {
+    const std::time_t now = std::time(nullptr);
+    ::localtime_r(&now, &session.now);
+  }
+  const std::vector<int32_t> held(session.session.ids().begin(), session.session.ids().end());
+  try {
+    tern::GenerateResult result =
+        tern::AnswerConversation(session.session, tokenizer, format,
+                                 {.messages = std::move(messages), .now = session.now},
+                                 request.chosen,
+                                 [&](std::string_view text) { return request.OnText(text); })
+            .result;
+    NoteDrawn(result, &session);
+    return result;
+  } catch (...) {
+    if (!std::ranges::equal(held, session.session.ids())) session.drawn.reset();
     throw;
   }
 }
@@ -405,19 +490,21 @@ tern_status tern_generate(tern_session* session, const char* prompt, size_t prom
   return Guarded([&] {
     tern_session& known = NotNull(session, "session");
     const std::string_view text = Text(prompt, prompt_bytes, "prompt");
-    const tern_generate_options given =
-        Known(&NotNull(options, "options"), tern_generate_options TERN_GENERATE_OPTIONS_INIT,
-              "tern_generate_options");
-    if (given.on_text == nullptr) Fail(ErrorKind::kInvalidArgument, "on_text is null");
-    const tern::GenerateOptions chosen = GenerateOptionsOf(given);
-    tern_generate_result told =
-        Known(result, tern_generate_result TERN_GENERATE_RESULT_INIT, "tern_generate_result");
+    Request request(options, result);
     const Turn turn(&known.busy);
-    const tern::GenerateResult generated = Continue(known, text, chosen, given);
-    told.stop_reason = StopReasonOf(generated.reason);
-    told.prompt_tokens = generated.prompt_tokens;
-    told.tokens = static_cast<int64_t>(generated.ids.size());
-    if (result != nullptr) std::memcpy(result, &told, told.struct_size);
+    request.Tell(Continue(known, text, request), result);
+    return TERN_OK;
+  });
+}
+
+tern_status tern_chat(tern_session* session, const tern_message* messages, size_t count,
+                      const tern_generate_options* options, tern_generate_result* result) {
+  return Guarded([&] {
+    tern_session& known = NotNull(session, "session");
+    std::vector<tern::ChatMessage> said = Messages(messages, count);
+    Request request(options, result);
+    const Turn turn(&known.busy);
+    request.Tell(Answer(known, std::move(said), request), result);
     return TERN_OK;
   });
 }

@@ -48,6 +48,11 @@ class CApiTest : public ::testing::Test {
     directory_ = new TestDirectory(TestDirectory::FastParent());
     WriteModel(Path("language"), false);
     WriteModel(Path("embedding"), true);
+    WriteModel(Path("chatting"), false);
+    std::ofstream(Path("chatting/chat_template.jinja"))
+        << "{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('no tools') }}"
+           "{% endif %}{{ m.role[0] }}{{ m.content }};{% endfor %}"
+           "{% if add_generation_prompt %}a{% endif %}";
   }
   static void TearDownTestSuite() { delete directory_; }
   static std::string Path(std::string_view name) { return directory_->File(name); }
@@ -155,6 +160,15 @@ TEST_F(CApiTest, NullIsAnErrorAndNotACrash) {
   options.stop = stops;
   EXPECT_FAILS(tern_generate(session_, "x", 1, &options, nullptr), kBad,
                "a string of stop is null");
+  tern_message message = {"user", "x", 1};
+  options.stop_count = 0;
+  EXPECT_FAILS(tern_chat(nullptr, &message, 1, &options, nullptr), kBad, "session is null");
+  EXPECT_FAILS(tern_chat(session_, nullptr, 1, &options, nullptr), kBad, "messages is null");
+  EXPECT_FAILS(tern_chat(session_, &message, 1, nullptr, nullptr), kBad, "options is null");
+  message.role = nullptr;
+  EXPECT_FAILS(tern_chat(session_, &message, 1, &options, nullptr), kBad, "role is null");
+  message = {"user", nullptr, 1};
+  EXPECT_FAILS(tern_chat(session_, &message, 1, &options, nullptr), kBad, "content is null");
   tern_model_free(nullptr);
   tern_session_free(nullptr);
   EXPECT_EQ(tern_session_position(session_), 0);
@@ -306,6 +320,86 @@ TEST_F(CApiTest, TakesShorterStructures) {
       << tern_last_error();
   EXPECT_EQ(result.tokens, -5);
   EXPECT_LE(tern_session_position(session_), 5 + 3);
+}
+
+class ChatTest : public CApiTest {
+ protected:
+  void SetUp() override {
+    model_ = Load("chatting");
+    ASSERT_EQ(tern_session_create(model_, 0, &session_), TERN_OK) << tern_last_error();
+  }
+
+  using Said = std::vector<std::pair<std::string, std::string>>;
+
+  static tern_status Chat(tern_session* session, const Said& said,
+                          const tern_generate_options& options,
+                          tern_generate_result* result = nullptr) {
+    std::vector<tern_message> messages;
+    for (const auto& [role, content] : said) {
+      messages.push_back({role.c_str(), content.data(), content.size()});
+    }
+    return tern_chat(session, messages.data(), messages.size(), &options, result);
+  }
+
+  static std::string Answer(tern_session* session, const Said& said, int64_t max_tokens,
+                            tern_generate_result* result = nullptr) {
+    std::string text;
+    tern_generate_options options = Greedy(max_tokens);
+    options.user = &text;
+    EXPECT_EQ(Chat(session, said, options, result), TERN_OK) << tern_last_error();
+    return text;
+  }
+};
+
+TEST_F(ChatTest, AnswersAsTheTextOfItsTemplateGoesOn) {
+  tern_generate_result result = TERN_GENERATE_RESULT_INIT;
+  const Said said = {{"system", "s"}, {"user", "Hi"}};
+  const std::string answer = Answer(session_, said, 5, &result);
+  EXPECT_EQ(result.prompt_tokens, 8);
+  EXPECT_EQ(result.tokens, 5);
+  EXPECT_EQ(result.stop_reason, TERN_STOP_MAX_TOKENS);
+  tern_session* plain = nullptr;
+  ASSERT_EQ(tern_session_create(model_, 0, &plain), TERN_OK);
+  EXPECT_EQ(Generated(plain, "ss;uHi;a", Greedy(5)), answer);
+  // Either goes on with what it said.
+  EXPECT_EQ(Generated(session_, "", Greedy(4)), Generated(plain, "", Greedy(4)));
+
+  // A message more: what was read is kept, and the answer is that of a new session.
+  const Said more = {{"system", "s"}, {"user", "Hi"}, {"assistant", "x"}, {"user", "y"}};
+  const std::string next = Answer(session_, more, 5, &result);
+  EXPECT_EQ(result.prompt_tokens, 14 - 8);
+  ASSERT_EQ(tern_session_rewind(plain, 0), TERN_OK);
+  EXPECT_EQ(Answer(plain, more, 5), next);
+  tern_session_free(plain);
+}
+
+TEST_F(ChatTest, RefusesWhatCannotBeAnswered) {
+  const Said said = {{"user", "Hi"}};
+  const std::string answer = Answer(session_, said, 3);
+  const int64_t position = tern_session_position(session_);
+  const tern_generate_options options = Greedy(3);
+  EXPECT_FAILS(Chat(session_, {{"tool", "x"}}, options), TERN_INVALID_ARGUMENT, "no tools");
+  EXPECT_FAILS(Chat(session_, {{"user", std::string(70, 'x')}}, options), TERN_INVALID_ARGUMENT,
+               "leaves no room");
+  EXPECT_FAILS(Chat(session_, {{std::string(300, 'x'), "x"}}, options), TERN_INVALID_ARGUMENT,
+               "role is longer than 256 bytes");
+  EXPECT_FAILS(Chat(session_, {{"user", "\xff"}}, options), TERN_INVALID_ARGUMENT, "UTF-8");
+  const tern_message message = {"user", "x", 1};
+  EXPECT_FAILS(tern_chat(session_, &message, TERN_MAX_MESSAGES + 1, &options, nullptr),
+               TERN_INVALID_ARGUMENT, "count is 65537");
+  EXPECT_EQ(tern_session_position(session_), position) << "a call that read nothing forgot";
+
+  tern_generate_options throwing = options;
+  throwing.on_text = [](const char*, size_t, void*) -> int { throw std::runtime_error("thrown"); };
+  EXPECT_FAILS(Chat(session_, {{"user", "Ho"}}, throwing), TERN_INTERNAL, "thrown");
+  EXPECT_EQ(Answer(session_, said, 3), answer);
+
+  tern_model* mute = Load("language");
+  tern_session* session = nullptr;
+  ASSERT_EQ(tern_session_create(mute, 0, &session), TERN_OK);
+  EXPECT_FAILS(Chat(session, said, options), TERN_INVALID_ARGUMENT, "has no chat template");
+  tern_session_free(session);
+  tern_model_free(mute);
 }
 
 TEST_F(CApiTest, NeitherExceptionsNorASecondCallComeThroughACallback) {
