@@ -17,7 +17,6 @@
 #include "tern/ops/ops.h"
 #include "tern/ops/transformer.h"
 #include "tern/pack/formats/hf_u8.h"
-#include "tern/pack/scales.h"
 
 namespace tern {
 namespace {
@@ -136,22 +135,11 @@ class CheckpointSource final : public WeightSource {
 
   bool Has(const std::string& name) const { return files_.Find(Stored(name)) != nullptr; }
 
-  // The trits of floats [n, k] that are ternary already. Other floats show in their first row.
+  // The trits of floats [n, k] that are ternary already.
   std::optional<TernaryWeight> Found(const Tensor& weights) {
-    const int64_t k = weights.dim(1);
-    const auto find = [&](const Tensor& part) {
-      const Tensor wide = ops::Contiguous(ctx_, ops::Cast(ctx_, part, DType::kF32));
-      return FindTrits(wide.span<float>(), part.dim(0), k);
-    };
-    if (!find(weights.Sliced(0, 0, 1))) return std::nullopt;
-    const std::optional<FoundTrits> found = find(weights);
+    const std::optional<TritsAndScales> found = FindTritsIn(ctx_, weights);
     if (!found) return std::nullopt;
-    const int64_t n = weights.dim(0);
-    const Tensor trits = ctx_.Empty({n, k}, DType::kI8, MemoryTag::kWorkspace);
-    std::copy(found->trits.begin(), found->trits.end(), trits.data<int8_t>());
-    const Tensor scales = ctx_.Empty({n, found->groups}, DType::kF32, MemoryTag::kWorkspace);
-    std::copy(found->scales.begin(), found->scales.end(), scales.data<float>());
-    return ops::PackTernary(ctx_, trits, scales);
+    return ops::PackTernary(ctx_, found->trits, found->scales);
   }
 
   const TensorInfo& Find(const std::string& name, const Shape& shape) {

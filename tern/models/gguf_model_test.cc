@@ -172,6 +172,25 @@ TEST_F(GgufModelTest, WritesScalesByRowAndGroup) {
   }
 }
 
+TEST_F(GgufModelTest, FindsTritsInPlainFloats) {
+  const auto model = MakeModel(*ctx_, WideConfig("qwen3"));
+  const auto f16 = [](const Matrix& m) { return EncodeFloats(m, RoundToF16); };
+  const std::string path = Write(ImageOf(*ctx_, *model, "qwen3", 1, f16));
+  const LoadedModel packed = LoadModel(*ctx_, path);
+  int64_t ternary = 0;
+  for (const NamedWeight& weight : packed.model->NamedWeights()) {
+    ternary += weight.ternary != nullptr ? 1 : 0;
+  }
+  EXPECT_EQ(ternary, 7);
+  LoadOptions options;
+  options.keep_masters = true;
+  const std::vector<float> expected = LogitsOf(path, options);
+  EXPECT_EQ(Logits(*ctx_, *packed.model, 1, ids_), expected);
+  const std::string out = directory_.File("out.gguf");
+  EXPECT_TRUE(SaveGguf(*ctx_, *packed.model, out, {.floats = "F32"}).empty());
+  EXPECT_EQ(LogitsOf(out), expected);
+}
+
 TEST_F(GgufModelTest, NamesTheScalesThatItRoundsOrCannotHold) {
   ModelConfig config = WideConfig("qwen3");
   config.head_norms = true;

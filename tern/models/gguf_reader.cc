@@ -15,7 +15,6 @@
 #include "tern/ops/ops.h"
 #include "tern/ops/transformer.h"
 #include "tern/pack/float_blocks.h"
-#include "tern/pack/scales.h"
 #include "tern/pack/trit_blocks.h"
 
 namespace tern {
@@ -99,7 +98,13 @@ class GgufSource final : public WeightSource {
       return nn::Projection(
           BitLinear(Packed(name, tensor, *block), std::move(bias), nn::ActivationKind::kFloat));
     }
-    return WeightSource::Plain(name, n, k, std::move(bias));
+    Weight weight = Float(name, {n, k}, ParameterKind::kMatrix);
+    if (!options_.keep_masters && options_.float_dtype == DType::kF32) {
+      if (const std::optional<TernaryWeight> found = Found(name, weight.value())) {
+        return nn::Projection(BitLinear(*found, std::move(bias), nn::ActivationKind::kFloat));
+      }
+    }
+    return nn::Projection(nn::Linear(std::move(weight), std::move(bias)));
   }
 
   // Logs what the file holds and the model did not ask for.
@@ -229,16 +234,10 @@ class GgufSource final : public WeightSource {
 
   // The trits of floats [n, k] that are ternary already.
   std::optional<TernaryWeight> Found(const std::string& name, const Tensor& weights) {
-    if (weights.dtype() != DType::kF32) return std::nullopt;
-    const int64_t n = weights.dim(0), k = weights.dim(1);
-    std::optional<FoundTrits> found = FindTrits(weights.span<float>(), n, k);
+    std::optional<TritsAndScales> found = FindTritsIn(ctx_, weights);
     if (!found) return std::nullopt;
-    const Tensor trits = ctx_.Empty({n, k}, DType::kI8, MemoryTag::kWorkspace);
-    std::copy(found->trits.begin(), found->trits.end(), trits.data<int8_t>());
-    Tensor scales = ctx_.Empty({n, found->groups}, DType::kF32, MemoryTag::kWorkspace);
-    std::copy(found->scales.begin(), found->scales.end(), scales.data<float>());
-    ApplyScaleTensor(GgufTensorName(family_, name), &scales);
-    return ops::PackTernary(ctx_, trits, scales);
+    ApplyScaleTensor(GgufTensorName(family_, name), &found->scales);
+    return ops::PackTernary(ctx_, found->trits, found->scales);
   }
 
   // Rows of q and k, and what belongs to them, in the order of halves: of a head's rows 2 i + s

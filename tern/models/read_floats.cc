@@ -9,6 +9,8 @@
 #include "tern/base/error.h"
 #include "tern/base/float16.h"
 #include "tern/io/json_file.h"
+#include "tern/ops/ops.h"
+#include "tern/pack/scales.h"
 
 namespace tern {
 namespace {
@@ -102,6 +104,23 @@ void ReadFloats(Context& ctx, const TensorInfo& info, DType out_type, void* out)
            "quantization_config fit these weights?",
            info.file, Quoted(info.name), info.type_name);
   }
+}
+
+std::optional<TritsAndScales> FindTritsIn(Context& ctx, const Tensor& weights) {
+  const int64_t k = weights.dim(1);
+  const auto find = [&](const Tensor& part) {
+    const Tensor wide = ops::Contiguous(ctx, ops::Cast(ctx, part, DType::kF32));
+    return FindTrits(wide.span<float>(), part.dim(0), k);
+  };
+  if (!find(weights.Sliced(0, 0, 1))) return std::nullopt;  // other floats show in their first row
+  const std::optional<FoundTrits> found = find(weights);
+  if (!found) return std::nullopt;
+  const int64_t n = weights.dim(0);
+  TritsAndScales out = {.trits = ctx.Empty({n, k}, DType::kI8, MemoryTag::kWorkspace),
+                        .scales = ctx.Empty({n, found->groups}, DType::kF32)};
+  std::copy(found->trits.begin(), found->trits.end(), out.trits.data<int8_t>());
+  std::copy(found->scales.begin(), found->scales.end(), out.scales.data<float>());
+  return out;
 }
 
 }  // namespace tern

@@ -146,13 +146,13 @@ void CheckCheckpoint(const std::string& directory, bool keep_masters) {
 
 // Every target and number of threads gives the same bits, and one of the cases those of
 // transformers but for rounding.
-void CheckEmbeddings(const std::string& directory) {
+void CheckEmbeddings(const std::string& directory, const std::string& model) {
   const SafetensorsFile expected(directory + "/expected.safetensors");
   std::vector<std::vector<float>> first;
   for (const std::string& target : SupportedTargets()) {
-    SCOPED_TRACE(directory + " on " + target);
+    SCOPED_TRACE(model + " on " + target);
     const std::unique_ptr<Context> ctx = MakeContext(target);
-    const LoadedModel loaded = LoadModel(*ctx, directory);
+    const LoadedModel loaded = LoadModel(*ctx, model);
     std::vector<std::vector<float>> embeddings;
     double best = 1e9;
     for (int i = 0; i < kCases; ++i) {
@@ -183,8 +183,16 @@ std::string InTree(const std::string& name) {
 TEST(ModelGolden, OneBitLlm) { CheckCheckpoint(InTree("onebitllm"), false); }
 TEST(ModelGolden, TriLm) { CheckCheckpoint(InTree("trilm"), false); }
 TEST(ModelGolden, TernaryBonsai) { CheckCheckpoint(InTree("ternary-bonsai"), false); }
-TEST(ModelGolden, Qwen3Embedding) { CheckEmbeddings(InTree("qwen3-embedding")); }
-TEST(ModelGolden, Gemma3Embedding) { CheckEmbeddings(InTree("gemma3-embedding")); }
+TEST(ModelGolden, Qwen3Embedding) {
+  CheckEmbeddings(InTree("qwen3-embedding"), InTree("qwen3-embedding"));
+}
+// As bitnet.cpp's converter writes it (make_bitnet_gguf.py).
+TEST(ModelGolden, Qwen3EmbeddingAsGguf) {
+  CheckEmbeddings(InTree("qwen3-embedding"), InTree("gguf/bitnet-embedding.gguf"));
+}
+TEST(ModelGolden, Gemma3Embedding) {
+  CheckEmbeddings(InTree("gemma3-embedding"), InTree("gemma3-embedding"));
+}
 
 TEST(ModelGolden, LlamaPacked) { CheckCheckpoint(GoldenDir("llama-packed"), false); }
 
