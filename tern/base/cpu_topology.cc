@@ -2,16 +2,16 @@
 #include "tern/base/cpu_topology.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <memory>
 #include <optional>
 #include <set>
 #include <sstream>
 #include <utility>
+
+#include "tern/base/affinity.h"
 
 namespace tern {
 namespace {
@@ -31,28 +31,18 @@ std::optional<int64_t> ReadNumber(const std::string& path) {
   return number;
 }
 
-std::vector<int> AffinityMask() {
-  constexpr int kMaxCpus = 8192;
-  const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(
-      CPU_ALLOC(kMaxCpus), [](cpu_set_t* allocated) { CPU_FREE(allocated); });
-  const size_t bytes = CPU_ALLOC_SIZE(kMaxCpus);
-  std::vector<int> cpus;
-  if (set == nullptr || ::sched_getaffinity(0, bytes, set.get()) != 0) return cpus;
-  for (int cpu = 0; cpu < kMaxCpus; ++cpu) {
-    if (CPU_ISSET_S(static_cast<size_t>(cpu), bytes, set.get())) cpus.push_back(cpu);
-  }
-  return cpus;
-}
-
-int CountCores(const std::string& root, const std::vector<int>& cpus) {
+// The first CPU of each core; all of them where the system does not tell their cores.
+std::vector<int> FirstOfCores(const std::string& root, const std::vector<int>& cpus) {
   std::set<std::pair<int64_t, int64_t>> cores;
+  std::vector<int> first;
   for (const int cpu : cpus) {
     const std::string topology = fmt::format("{}/sys/devices/system/cpu/cpu{}/topology", root, cpu);
     const std::optional<int64_t> core = ReadNumber(topology + "/core_id");
-    if (!core) return static_cast<int>(cpus.size());
-    cores.emplace(ReadNumber(topology + "/physical_package_id").value_or(0), *core);
+    if (!core) return cpus;
+    const int64_t package = ReadNumber(topology + "/physical_package_id").value_or(0);
+    if (cores.emplace(package, *core).second) first.push_back(cpu);
   }
-  return std::max(1, static_cast<int>(cores.size()));
+  return first;
 }
 
 // "200000 100000" is two CPUs, "max 100000" no limit (0).
@@ -143,13 +133,14 @@ CpuTopology CpuTopology::Read(const std::string& root, const std::vector<int>& c
   CpuTopology topology;
   if (!cpus.empty()) {
     topology.logical_cpus = static_cast<int>(cpus.size());
-    topology.physical_cores = CountCores(root, cpus);
+    topology.core_cpus = FirstOfCores(root, cpus);
+    topology.physical_cores = static_cast<int>(topology.core_cpus.size());
     ReadCaches(root, cpus.front(), &topology);
   }
   topology.cpu_quota = ReadQuota(root);
   return topology;
 }
 
-CpuTopology CpuTopology::Detect() { return Read("", AffinityMask()); }
+CpuTopology CpuTopology::Detect() { return Read("", ThreadAffinity()); }
 
 }  // namespace tern

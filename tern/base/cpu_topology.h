@@ -10,9 +10,10 @@
 namespace tern {
 
 struct CpuTopology {
-  int logical_cpus = 1;    // in the affinity mask
-  int physical_cores = 1;  // distinct cores among them
-  double cpu_quota = 0;    // CPUs' worth of time that control groups grant; 0: no limit
+  int logical_cpus = 1;        // in the affinity mask
+  int physical_cores = 1;      // distinct cores among them
+  std::vector<int> core_cpus;  // one CPU of each of these cores; none where the mask is unknown
+  double cpu_quota = 0;        // CPUs' worth of time that control groups grant; 0: no limit
 
   // Of the first CPU in the mask; 0 where unknown.
   int64_t l1_data_bytes = 0;

@@ -48,10 +48,14 @@ TEST_F(CpuTopologyTest, CountsCoresWithinTheMask) {
   EXPECT_EQ(Read({0, 1, 2, 3, 4, 5, 6, 7}).logical_cpus, 8);
   EXPECT_EQ(Read({0, 2}).physical_cores, 1);
   EXPECT_EQ(Read({0, 1, 4}).physical_cores, 3);
+  EXPECT_EQ(Read({0, 1, 2, 3, 4, 5, 6, 7}).core_cpus, (std::vector<int>{0, 1, 4, 5}));
+  EXPECT_EQ(Read({2, 3, 5, 7}).core_cpus, (std::vector<int>{2, 3, 5}));
 }
 
 TEST_F(CpuTopologyTest, WithoutTopologyEveryCpuIsACore) {
   EXPECT_EQ(Read({0, 1, 2}).physical_cores, 3);
+  EXPECT_EQ(Read({0, 1, 2}).core_cpus, (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(Read({}).core_cpus, std::vector<int>());
   EXPECT_EQ(Read({}).physical_cores, 1);
   EXPECT_EQ(Read({}).cpu_quota, 0);
 }

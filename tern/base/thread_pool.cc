@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "tern/base/affinity.h"
 #include "tern/base/check.h"
 #include "tern/base/error.h"
 
@@ -81,6 +82,8 @@ struct ThreadPool::State {
 
   std::chrono::microseconds spin_time{0};
   std::vector<std::thread> workers;
+  std::thread::id owner = std::this_thread::get_id();
+  std::vector<int> owner_cpus;  // to be given back; none if the pool is not pinned
 
   void RunPart(int part);
   void RunParts();
@@ -89,6 +92,8 @@ struct ThreadPool::State {
   void WaitForWorkers();
   void WorkerMain();
   void StopWorkers();
+  void Stop();
+  void Start(int threads, const std::vector<int>& cpus);
 };
 
 void ThreadPool::State::RunPart(int part) {
@@ -172,25 +177,57 @@ void ThreadPool::State::StopWorkers() {
   for (std::thread& worker : workers) worker.join();
 }
 
-ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
-  TERN_CHECK(threads >= 1);
-  // More threads than CPUs: whoever spins keeps the one that it waits for from running.
-  const bool oversubscribed = static_cast<unsigned>(threads) > std::thread::hardware_concurrency();
-  state_->spin_time = oversubscribed ? std::chrono::microseconds(0) : kSpinTime;
-  state_->workers.reserve(static_cast<size_t>(threads - 1));
+void ThreadPool::State::Start(int threads, const std::vector<int>& cpus) {
+  if (!cpus.empty()) {
+    owner_cpus = ThreadAffinity();
+    BindThread(::pthread_self(), {cpus[0]});
+  }
+  workers.reserve(static_cast<size_t>(threads - 1));
   try {
     for (int i = 1; i < threads; ++i) {
-      state_->workers.emplace_back([state = state_.get()] { state->WorkerMain(); });
+      workers.emplace_back([this] { WorkerMain(); });
+      if (!cpus.empty()) {
+        BindThread(workers.back().native_handle(), {cpus[static_cast<size_t>(i)]});
+      }
     }
   } catch (const std::system_error& error) {
-    const size_t started = state_->workers.size() + 1;
-    state_->StopWorkers();
     Fail(ErrorKind::kOutOfMemory, "cannot start thread {} of {}: {}; ask for fewer threads",
-         started + 1, threads, error.code().message());
+         workers.size() + 2, threads, error.code().message());
   }
 }
 
-ThreadPool::~ThreadPool() { state_->StopWorkers(); }
+// The threads end, and the owner may run where it ran before.
+void ThreadPool::State::Stop() {
+  StopWorkers();
+  if (owner_cpus.empty() || std::this_thread::get_id() != owner) return;
+  try {
+    BindThread(::pthread_self(), owner_cpus);
+  } catch (const Error&) {
+    // The process has lost those CPUs meanwhile: the system chooses for itself.
+  }
+}
+
+ThreadPool::ThreadPool(int threads, const std::vector<int>& cpus)
+    : state_(std::make_unique<State>()) {
+  TERN_CHECK(threads >= 1);
+  if (!cpus.empty() && cpus.size() < static_cast<size_t>(threads)) {
+    Fail(ErrorKind::kInvalidArgument,
+         "{} threads cannot be pinned to {} CPUs; ask for no more threads than cores", threads,
+         cpus.size());
+  }
+  // More threads than CPUs: whoever spins keeps the one that it waits for from running.
+  const bool oversubscribed =
+      cpus.empty() && static_cast<unsigned>(threads) > std::thread::hardware_concurrency();
+  state_->spin_time = oversubscribed ? std::chrono::microseconds(0) : kSpinTime;
+  try {
+    state_->Start(threads, cpus);
+  } catch (...) {
+    state_->Stop();
+    throw;
+  }
+}
+
+ThreadPool::~ThreadPool() { state_->Stop(); }
 
 int ThreadPool::threads() const { return static_cast<int>(state_->workers.size()) + 1; }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "tern/base/function_ref.h"
 
@@ -13,7 +14,10 @@ namespace tern {
 class ThreadPool {
  public:
   // threads >= 1 counts the caller: ThreadPool(1) starts none and runs every loop inline.
-  explicit ThreadPool(int threads);
+  // cpus is empty, or has a CPU for each thread to stay on, the first for the thread that makes the
+  // pool: its own CPUs are given back to it when it destroys the pool. Too few of them and a CPU
+  // that the process may not use are an Error.
+  explicit ThreadPool(int threads, const std::vector<int>& cpus = {});
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;

@@ -26,6 +26,9 @@ struct ContextOptions {
   int threads = 1;  // including the caller
   uint64_t seed = 0;
   LogSink log;  // empty: messages are dropped
+  // Pins the threads: a CPU for each, the first for the thread that makes the context, as
+  // ThreadPool says; CpuTopology::core_cpus are fit. Empty: the system places them.
+  std::vector<int> cpus = {};
 };
 
 class Context {

@@ -189,6 +189,8 @@ TEST(Bench, MeasuresAShapeAndAModel) {
   arguments = {"bench", Source("tests/golden/bitnet-packed"), "--prompt", "0"};
   arguments.insert(arguments.end(), sizes.begin() + 2, sizes.end());
   EXPECT_THAT(Succeeds(arguments).out, HasSubstr("tg4@16"));
+  arguments.insert(arguments.end(), {"--pin", "--threads", "1"});
+  EXPECT_THAT(Succeeds(arguments).out, HasSubstr("tg4@16"));
 }
 
 TEST(Bench, RefusesWhatItCannotMeasure) {
@@ -200,6 +202,7 @@ TEST(Bench, RefusesWhatItCannotMeasure) {
   Refuses(1, {"bench", "--shape", "tiny", "--prompt", "9000", "--memory-limit", "64M"},
           {"9000", "8192"});
   Refuses(1, {"bench", "--shape", "tiny", "--depth", "9223372036854775807"}, {"8192"});
+  Refuses(1, {"bench", "--shape", "tiny", "--pin", "--threads", "1024"}, {"--pin", "1024 threads"});
   Refuses(2, {"bench", "--shape", "tiny", "--prompt", "0", "--generate", "0"}, {"nothing"});
 }
 

@@ -87,7 +87,8 @@ struct Result {
 
 std::unique_ptr<Context> MakeTimedContext(const Options& options, int threads,
                                           TimedBackend** backend) {
-  auto ctx = std::make_unique<Context>(ContextOptions{.threads = threads, .seed = 0, .log = {}});
+  auto ctx = std::make_unique<Context>(
+      ContextOptions{.threads = threads, .seed = 0, .log = {}, .cpus = CpusFor(options, threads)});
   auto timed = std::make_unique<TimedBackend>(
       ReadSettings().cpu_target,
       MemoryPoolOptions{.byte_limit = options.memory_limit_bytes, .source = nullptr});
@@ -373,6 +374,7 @@ void AddBench(CLI::App& app, Runner* run) {
       ->delimiter(',')
       ->check(CLI::Range(1, kMaxThreads).description(""))
       ->type_name("LIST");
+  AddPinOption(command, options.get());
   AddKvTypeOption(command, &options->kv_type);
   command->add_flag("--all-logits", options->all_logits,
                     "Compute every logit, as sampling without --top-k does");

@@ -30,7 +30,31 @@ void AddCommonOptions(CLI::App* command, CommonOptions* options) {
                    "Threads (default: TERN_THREADS, else the usable cores)")
       ->check(CLI::Range(1, kMaxThreads).description(""))
       ->type_name("N");
+  AddPinOption(command, options);
   AddOutputOptions(command, options);
+}
+
+void AddPinOption(CLI::App* command, CommonOptions* options) {
+  // Asked for here, before the first context binds the thread that asks.
+  command->add_flag_function(
+      "--pin",
+      [options](int64_t) {
+        options->pin = true;
+        options->cpus = CpuTopology::Detect().core_cpus;
+      },
+      "Keep each thread on a core of its own");
+}
+
+std::vector<int> CpusFor(const CommonOptions& options, int threads) {
+  if (!options.pin) return {};
+  if (options.cpus.size() < static_cast<size_t>(threads)) {
+    Fail(
+        ErrorKind::kUnsupported,
+        "--pin: {} threads need a core each, and this process may use {}; give --threads, or leave "
+        "--pin out",
+        threads, options.cpus.size());
+  }
+  return {options.cpus.begin(), options.cpus.begin() + threads};
 }
 
 void AddOutputOptions(CLI::App* command, CommonOptions* options) {
@@ -97,6 +121,7 @@ std::unique_ptr<Context> MakeContext(const CommonOptions& options, std::string_v
       cpu_target.empty() ? ReadSettings().cpu_target : std::string(cpu_target);
   ContextOptions context_options;
   context_options.threads = ThreadCount(options);
+  context_options.cpus = CpusFor(options, context_options.threads);
   context_options.log = [](LogLevel level, std::string_view message) {
     Note("tern: {}{}\n", level == LogLevel::kWarning ? "warning: " : "", message);
   };

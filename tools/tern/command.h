@@ -32,6 +32,8 @@ struct CommonOptions {
   bool json = false;
   int threads = 0;                  // 0: TERN_THREADS, else as many as usable cores
   uint64_t memory_limit_bytes = 0;  // 0: none
+  bool pin = false;
+  std::vector<int> cpus;  // with pin: of the cores that the process may use
 };
 
 // Runs the chosen sub-command and returns the exit status.
@@ -42,10 +44,16 @@ using Runner = std::function<int()>;
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& summary,
                      const std::string& text, const std::string& examples);
 
-// --json, --threads and --memory-limit.
+// --json, --threads, --pin and --memory-limit.
 void AddCommonOptions(CLI::App* command, CommonOptions* options);
 // --json and --memory-limit, for a command with threads of its own.
 void AddOutputOptions(CLI::App* command, CommonOptions* options);
+
+// --pin.
+void AddPinOption(CLI::App* command, CommonOptions* options);
+// What --pin asks for, for so many threads: a CPU for each, none without it. Error where there are
+// not enough cores.
+std::vector<int> CpusFor(const CommonOptions& options, int threads);
 
 // The required argument MODEL.
 void AddModelArgument(CLI::App* command, std::string* model);
