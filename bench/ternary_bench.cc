@@ -167,6 +167,64 @@ void BenchMatrixVector(MemoryPool& pool, const KernelTable& kernels, const Matri
       100 * ratio.Median(), read_rate.Median() * 1e-9, 100 * ratio.Best(), sink == 1 ? " " : "");
 }
 
+// One row out of memory: kPanelsBase3 against kPanels2Bit, the same trits in turn.
+void BenchBase3(MemoryPool& pool, const KernelTable& kernels, const Matrix& m, int rounds,
+                const PoolVector<uint8_t>& memory) {
+  const Operands x(pool, 1, m.k);
+  const int64_t bytes = PanelsBytes(m.n, m.k);
+  const int64_t base3_bytes = PanelsBytes(m.n, m.k, TernaryLayout::kPanelsBase3);
+  const int64_t matrices = static_cast<int64_t>(memory.size()) / bytes;
+  PoolVector<uint8_t> base3(static_cast<size_t>(matrices * base3_bytes), &pool);
+  PoolVector<float> expected(m.n, &pool), y(m.n, &pool);
+  for (int64_t j = 0; j < matrices; ++j) {
+    kernels.ternary.pack_base3({memory.data() + j * bytes, m.n, m.k}, 0, PanelCount(m.n),
+                               base3.data() + j * base3_bytes);
+  }
+  Ratios ratio, rate;
+  for (int i = 0; i < rounds; ++i) {
+    double seconds = 0, base3_seconds = 0;
+    for (int64_t j = 0; j < matrices; ++j) {
+      seconds += Seconds([&] {
+        RunPanels(kernels, {memory.data() + j * bytes, m.n, m.k}, x, PanelCount(m.n), &expected);
+      });
+      base3_seconds += Seconds([&] {
+        RunPanels(kernels, {base3.data() + j * base3_bytes, m.n, m.k, TernaryLayout::kPanelsBase3},
+                  x, PanelCount(m.n), &y);
+      });
+      RequireEqual(expected, y, "base 3");
+    }
+    ratio.Add(seconds / base3_seconds);
+    rate.Add(static_cast<double>(matrices * base3_bytes) / base3_seconds);
+  }
+  fmt::print(
+      "{:10} 1 row by {} x {}, base 3: {:.1f} GB/s of weights, {:.2f} times 2 bits (best "
+      "{:.2f})\n",
+      kernels.target, m.k, m.n, rate.Median() * 1e-9, ratio.Median(), ratio.Best());
+}
+
+// Many rows, weights in the caches: what expanding kPanelsBase3 costs.
+void BenchBase3Rows(MemoryPool& pool, const KernelTable& kernels, const Matrix& m, int64_t rows,
+                    int rounds) {
+  const Operands x(pool, rows, m.k);
+  PoolVector<uint8_t> panels(PanelsBytes(m.n, m.k), &pool);
+  PoolVector<uint8_t> base3(PanelsBytes(m.n, m.k, TernaryLayout::kPanelsBase3), &pool);
+  FillPanels(&panels);
+  const TernaryPanels w = {panels.data(), m.n, m.k};
+  kernels.ternary.pack_base3(w, 0, PanelCount(m.n), base3.data());
+  PoolVector<float> expected(rows * m.n, &pool), y(rows * m.n, &pool);
+  Ratios ratio;
+  for (int i = 0; i < rounds; ++i) {
+    const double seconds = Seconds([&] { RunPanels(kernels, w, x, PanelCount(m.n), &expected); });
+    ratio.Add(seconds / Seconds([&] {
+                RunPanels(kernels, {base3.data(), m.n, m.k, TernaryLayout::kPanelsBase3}, x,
+                          PanelCount(m.n), &y);
+              }));
+  }
+  RequireEqual(expected, y, "base 3");
+  fmt::print("{:10} {} rows by {} x {}, base 3: {:.2f} times 2 bits (best {:.2f})\n",
+             kernels.target, rows, m.k, m.n, ratio.Median(), ratio.Best());
+}
+
 // A target against scalar, on as many panels as scalar does in reasonable time.
 void BenchAgainstScalar(MemoryPool& pool, const KernelTable& scalar, const KernelTable& kernels,
                         const Matrix& m, int64_t rows, int rounds) {
@@ -208,6 +266,11 @@ int Main(int argc, char** argv) {
     BenchMatrixMatrix(pool, *target.table, down, 3 * rounds);
     BenchMatrixVector(pool, *target.table, up, rounds, memory);
     BenchMatrixVector(pool, *target.table, down, rounds, memory);
+    BenchBase3(pool, *target.table, up, rounds, memory);
+    BenchBase3(pool, *target.table, down, rounds, memory);
+    for (const int64_t rows : {1, 2, 8, 256}) {
+      BenchBase3Rows(pool, *target.table, up, rows, 3 * rounds);
+    }
     BenchAgainstScalar(pool, scalar, *target.table, up, 256, 3);
     BenchAgainstScalar(pool, scalar, *target.table, up, 1, 3);
   }

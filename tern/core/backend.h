@@ -122,6 +122,8 @@ class Backend {
   virtual MemoryPool& pool() = 0;
 
   virtual bool Supports(const OpCall& call) const = 0;
+  // The TernaryAttrs::layout in which a model of so many ternary weights runs fastest.
+  virtual uint8_t FastestTernaryLayout(int64_t /*weights*/) const { return 0; }
   // Computes the outputs. The work is done, or ordered before later calls on this device and
   // before the next Synchronize(), when it returns. Throws Error for what fails at run time.
   virtual void Run(Context& ctx, const OpCall& call) = 0;

@@ -17,6 +17,7 @@
 #include "tern/core/context.h"
 #include "tern/models/config.h"
 #include "tern/models/model.h"
+#include "tern/pack/ternary_layout.h"
 #include "tern/text/tokenizer.h"
 
 namespace tern {
@@ -31,6 +32,8 @@ enum class FloatWeights : uint8_t {
 struct LoadOptions {
   FloatWeights weights = FloatWeights::kByFamily;
   bool keep_masters = false;  // for training; else they are packed tensor by tensor
+  // Model::Pack's, where masters are not kept.
+  std::optional<TernaryLayout> layout = {};
   // Becomes ModelConfig::float_dtype: what floats are rounded to before each use.
   DType float_dtype = DType::kF32;
   // How the codes of I2_S tensors lie, a TritBlock: i2_s, i2_s_64 or i2_s_rows. Empty: as the file

@@ -263,7 +263,7 @@ LoadedModel LoadModel(Context& ctx, const std::string& path, const LoadOptions& 
   source.Complete(&config);
   loaded.model = std::make_unique<Model>(config, source);
   source.ReportUnused();
-  if (!options.keep_masters) loaded.model->Pack(ctx);
+  if (!options.keep_masters) loaded.model->Pack(ctx, options.layout);
   return loaded;
 }
 

@@ -296,7 +296,7 @@ LoadedModel LoadGgufModel(Context& ctx, const std::string& path, const LoadOptio
   GgufSource source(ctx, file, config, options);
   loaded.model = std::make_unique<Model>(config, source);
   source.ReportUnused();
-  if (!options.keep_masters) loaded.model->Pack(ctx);
+  if (!options.keep_masters) loaded.model->Pack(ctx, options.layout);
   return loaded;
 }
 

@@ -279,9 +279,16 @@ std::vector<Parameter> Model::Parameters() {
   return parameters;
 }
 
-void Model::Pack(Context& ctx) {
+void Model::Pack(Context& ctx, std::optional<TernaryLayout> layout) {
+  if (!layout) {
+    int64_t weights = 0;
+    for (const NamedWeight& named : NamedWeights()) {
+      if (named.ternary != nullptr) weights += named.ternary->elements();
+    }
+    layout = static_cast<TernaryLayout>(ctx.default_backend().FastestTernaryLayout(weights));
+  }
   embedding_.Freeze(ctx);
-  for (nn::Block& block : blocks_) block.Pack(ctx);
+  for (nn::Block& block : blocks_) block.Pack(ctx, *layout);
   norm_.Freeze(ctx);
   if (head_) head_->Freeze(ctx);
   const Tensor& head = head_ ? head_->weight().value() : embedding_.table().value();

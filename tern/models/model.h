@@ -24,6 +24,7 @@
 #include "tern/nn/norm.h"
 #include "tern/nn/parameter.h"
 #include "tern/ops/ops.h"
+#include "tern/pack/ternary_layout.h"
 
 namespace tern {
 
@@ -69,8 +70,9 @@ class Model {
   const std::optional<ops::Screen>& screen() const { return screen_; }
 
   // Quantizes the masters once and lets them go, and rounds floats to config().float_dtype: the
-  // model then only runs, on a fraction of the memory. No tape may watch its parameters.
-  void Pack(Context& ctx);
+  // model then only runs, on a fraction of the memory. No tape may watch its parameters. Without a
+  // layout of the trits, it is the one that the backend runs fastest; logits are the same bits.
+  void Pack(Context& ctx, std::optional<TernaryLayout> layout = {});
 
   // ids i32 [batch, tokens] -> logits f32 [batch, last or tokens, vocab]. An Error for ids outside
   // the vocabulary and for more positions than config().max_positions or the cache's capacity.

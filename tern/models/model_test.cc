@@ -121,6 +121,8 @@ TEST_P(ModelEquality, TargetsAndThreadsAndTrainingAndPacked) {
       EXPECT_FALSE(model->has_masters());
       EXPECT_EQ(Logits(*ctx, *model, kBatch, ids), wanted) << "packed";
       EXPECT_EQ(TrainingLogits(*ctx, *model, kBatch, ids), wanted) << "packed, with a tape";
+      model->Pack(*ctx, TernaryLayout::kPanelsBase3);
+      EXPECT_EQ(Logits(*ctx, *model, kBatch, ids), wanted) << "packed in base 3";
     }
   }
   EXPECT_TRUE(std::all_of(wanted.begin(), wanted.end(), [](float v) { return v - v == 0; }));

@@ -89,8 +89,9 @@ Tensor Attention::Forward(Context& ctx, const Features& x, const Pass& pass, int
   return parts_.o.Forward(ctx, PrepareFor(ctx, parts_.o, parts_.sub_norm, flat));
 }
 
-void Attention::Pack(Context& ctx) {
-  for (Projection* projection : {&parts_.q, &parts_.k, &parts_.v, &parts_.o}) projection->Pack(ctx);
+void Attention::Pack(Context& ctx, TernaryLayout layout) {
+  for (Projection* projection : {&parts_.q, &parts_.k, &parts_.v, &parts_.o})
+    projection->Pack(ctx, layout);
   PackNorm(ctx, parts_.sub_norm);
   PackNorm(ctx, parts_.q_norm);
   PackNorm(ctx, parts_.k_norm);
@@ -106,8 +107,9 @@ Tensor GatedMlp::Forward(Context& ctx, const Features& x) const {
   return parts_.down.Forward(ctx, PrepareFor(ctx, parts_.down, parts_.sub_norm, inner));
 }
 
-void GatedMlp::Pack(Context& ctx) {
-  for (Projection* projection : {&parts_.gate, &parts_.up, &parts_.down}) projection->Pack(ctx);
+void GatedMlp::Pack(Context& ctx, TernaryLayout layout) {
+  for (Projection* projection : {&parts_.gate, &parts_.up, &parts_.down})
+    projection->Pack(ctx, layout);
   PackNorm(ctx, parts_.sub_norm);
 }
 
@@ -119,11 +121,11 @@ Tensor Block::Forward(Context& ctx, const Tensor& x, const Pass& pass, int64_t l
   return ops::Add(ctx, sum, Normed(ctx, parts_.mlp_post_norm, parts_.mlp.Forward(ctx, mixed)));
 }
 
-void Block::Pack(Context& ctx) {
+void Block::Pack(Context& ctx, TernaryLayout layout) {
   parts_.input_norm.Freeze(ctx);
-  parts_.attention.Pack(ctx);
+  parts_.attention.Pack(ctx, layout);
   parts_.mlp_norm.Freeze(ctx);
-  parts_.mlp.Pack(ctx);
+  parts_.mlp.Pack(ctx, layout);
   PackNorm(ctx, parts_.attention_post_norm);
   PackNorm(ctx, parts_.mlp_post_norm);
 }

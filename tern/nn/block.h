@@ -55,7 +55,7 @@ class Attention {
   Tensor Forward(Context& ctx, const Features& x, const Pass& pass, int64_t layer) const;
 
   const Parts& parts() const { return parts_; }
-  void Pack(Context& ctx);
+  void Pack(Context& ctx, TernaryLayout layout);
 
  private:
   Tensor Mix(Context& ctx, const Tensor& q, const KvCache::Entry& seen, int64_t start) const;
@@ -76,7 +76,7 @@ class GatedMlp {
   Tensor Forward(Context& ctx, const Features& x) const;
 
   const Parts& parts() const { return parts_; }
-  void Pack(Context& ctx);
+  void Pack(Context& ctx, TernaryLayout layout);
 
  private:
   Activation activation_;
@@ -97,7 +97,7 @@ class Block {
   Tensor Forward(Context& ctx, const Tensor& x, const Pass& pass, int64_t layer) const;
 
   const Parts& parts() const { return parts_; }
-  void Pack(Context& ctx);
+  void Pack(Context& ctx, TernaryLayout layout);
 
  private:
   Parts parts_;

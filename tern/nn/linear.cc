@@ -41,11 +41,9 @@ BitLinear BitLinear::Detached() const {
   return copy;
 }
 
-void BitLinear::Pack(Context& ctx) {
-  if (has_master()) {
-    packed_ = Ternary(ctx);
-    master_ = {};
-  }
+void BitLinear::Pack(Context& ctx, TernaryLayout layout) {
+  packed_ = ops::InLayout(ctx, Ternary(ctx), layout);
+  master_ = {};
   bias_.Freeze(ctx);
 }
 
@@ -90,9 +88,9 @@ void Projection::Forward(Context& ctx, std::span<const Projection* const> projec
   for (size_t i = 0; i < projections.size(); ++i) y[i] = projections[i]->Forward(ctx, x);
 }
 
-void Projection::Pack(Context& ctx) {
+void Projection::Pack(Context& ctx, TernaryLayout layout) {
   if (BitLinear* layer = std::get_if<BitLinear>(&layer_)) {
-    layer->Pack(ctx);
+    layer->Pack(ctx, layout);
   } else {
     std::get<Linear>(layer_).Freeze(ctx);
   }

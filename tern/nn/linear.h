@@ -15,6 +15,7 @@
 #include "tern/nn/features.h"
 #include "tern/nn/norm.h"
 #include "tern/nn/parameter.h"
+#include "tern/pack/ternary_layout.h"
 
 namespace tern::nn {
 
@@ -36,6 +37,9 @@ class BitLinear {
   ActivationKind activations() const { return activations_; }
 
   bool has_master() const { return master_.defined(); }
+  int64_t elements() const {
+    return has_master() ? master_.value().elements() : packed_.attrs.n * packed_.attrs.k;
+  }
   const TernaryWeight* packed() const { return has_master() ? nullptr : &packed_; }
   const Weight& master() const { return master_; }
   const Weight& bias() const { return bias_; }
@@ -43,8 +47,8 @@ class BitLinear {
   TernaryWeight Ternary(Context& ctx) const;
   // The same layer, off any tape.
   BitLinear Detached() const;
-  // Keeps the trits alone.
-  void Pack(Context& ctx);
+  // Keeps the trits alone, in that layout.
+  void Pack(Context& ctx, TernaryLayout layout = TernaryLayout::kPanels2Bit);
 
  private:
   Weight master_;
@@ -88,7 +92,7 @@ class Projection {
   Features Prepare(Context& ctx, const Tensor& x) const;
   Tensor Forward(Context& ctx, const Features& x) const;  // -> [rows, n]
 
-  void Pack(Context& ctx);
+  void Pack(Context& ctx, TernaryLayout layout);
 
   // y[i] = projections[i]->Forward(ctx, x) of up to three on one input, in one op where it can be.
   static void Forward(Context& ctx, std::span<const Projection* const> projections,

@@ -206,6 +206,20 @@ TernaryWeight PackTernary(Context& ctx, const Tensor& trits, const Tensor& scale
   return out;
 }
 
+TernaryWeight InLayout(Context& ctx, const TernaryWeight& w, TernaryLayout layout) {
+  if (w.attrs.layout == static_cast<uint8_t>(layout)) return w;
+  TernaryWeight out = w;
+  out.attrs.layout = static_cast<uint8_t>(layout);
+  out.panels = ctx.EmptyLike(w.panels, {PanelsBytes(w.attrs.n, w.attrs.k, layout)}, DType::kU8);
+  if (layout == TernaryLayout::kPanelsBase3) {
+    Run(ctx, Op::kPackBase3, {&w.panels}, {&out.panels}, w.attrs);
+  } else {
+    const Tensor trits = UnpackTernary(ctx, w);
+    Run(ctx, Op::kPackTernary, {&trits}, {&out.panels}, out.attrs);
+  }
+  return out;
+}
+
 Tensor UnpackTernary(Context& ctx, const TernaryWeight& w) {
   Tensor trits = ctx.EmptyLike(w.panels, {w.attrs.n, w.attrs.k}, DType::kI8);
   Run(ctx, Op::kUnpackTernary, {&w.panels}, {&trits}, w.attrs);

@@ -232,6 +232,18 @@ TEST_F(QuantizedOpTest, CheckpointTritsArePackedAndComeBack) {
   for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(dequantized[i], values[i] * 0.75f);
 }
 
+TEST_F(QuantizedOpTest, AnotherLayoutHoldsTheSameWeights) {
+  const Tensor w = Floats({37, 203});
+  const TernaryWeight packed = QuantizeTernary(ctx_, w, TernaryQuantizer::kAbsMean);
+  const TernaryWeight base3 = InLayout(ctx_, packed, TernaryLayout::kPanelsBase3);
+  EXPECT_EQ(base3.panels.dim(0), PanelsBytes(37, 203, TernaryLayout::kPanelsBase3));
+  EXPECT_EQ(InLayout(ctx_, base3, TernaryLayout::kPanelsBase3).panels.raw(), base3.panels.raw());
+  EXPECT_EQ(Values<float>(DequantizeTernary(ctx_, base3)),
+            Values<float>(DequantizeTernary(ctx_, packed)));
+  const TernaryWeight back = InLayout(ctx_, base3, TernaryLayout::kPanels2Bit);
+  EXPECT_EQ(Values<uint8_t>(back.panels), Values<uint8_t>(packed.panels));
+}
+
 TEST_F(QuantizedOpTest, GradientsOfBitLinearAreItsSurrogates) {
   for (const auto quantizer : {TernaryQuantizer::kAbsMean, TernaryQuantizer::kSign}) {
     const Tensor x0 = Floats({3, 9}), w0 = Floats({5, 9});

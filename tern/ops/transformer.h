@@ -13,6 +13,7 @@
 #include "tern/core/context.h"
 #include "tern/core/tensor.h"
 #include "tern/pack/quant_rows.h"
+#include "tern/pack/ternary_layout.h"
 
 namespace tern::ops {
 
@@ -33,6 +34,8 @@ TernaryWeight PackTernary(Context& ctx, const Tensor& trits, float multiplier);
 // become one, so that the same weights are computed alike however they were stored; the scale of a
 // group of zeros alone does not count.
 TernaryWeight PackTernary(Context& ctx, const Tensor& trits, const Tensor& scales);
+// The same weights in another run-time layout, or in the same: w itself.
+TernaryWeight InLayout(Context& ctx, const TernaryWeight& w, TernaryLayout layout);
 Tensor UnpackTernary(Context& ctx, const TernaryWeight& w);      // i8 [n, k]
 Tensor DequantizeTernary(Context& ctx, const TernaryWeight& w);  // f32 [n, k]
 

@@ -152,8 +152,15 @@ void AddTernary(Cases* cases) {
     cases->push_back({Op::kQuantizeTernary, {F32({n, k})}, {panels, one}, sign});
     cases->push_back({Op::kPackTernary, {trits}, {panels}, attrs});
     const Operand packed = OutputOf({Op::kPackTernary, {trits}, {panels}, attrs}, 0);
+    TernaryAttrs base3_attrs = attrs;
+    base3_attrs.layout = static_cast<uint8_t>(TernaryLayout::kPanelsBase3);
+    const Operand base3_panels = U8({PanelsBytes(n, k, TernaryLayout::kPanelsBase3)});
+    cases->push_back({Op::kPackBase3, {packed}, {base3_panels}, attrs});
+    const Operand base3 = OutputOf({Op::kPackBase3, {packed}, {base3_panels}, attrs}, 0);
     cases->push_back({Op::kUnpackTernary, {packed}, {trits}, attrs});
+    cases->push_back({Op::kUnpackTernary, {base3}, {trits}, base3_attrs});
     cases->push_back({Op::kDequantizeTernary, {packed, one}, {F32({n, k})}, attrs});
+    cases->push_back({Op::kDequantizeTernary, {base3, one}, {F32({n, k})}, base3_attrs});
 
     const Operand x = F32({rows, k});
     for (const int64_t groups : {int64_t{1}, k}) {
@@ -179,11 +186,13 @@ void AddTernary(Cases* cases) {
                       {F32({rows, n}), F32({rows, n + 20}), F32({rows, n})},
                       attrs});
     for (const Operand& bias : {None(), F32({n})}) {
-      cases->push_back(
-          {Op::kBitLinear,
-           {OutputOf(quantize, 0), OutputOf(quantize, 1), OutputOf(quantize, 2), packed, one, bias},
-           {F32({rows, n})},
-           attrs});
+      for (const auto& [weights, of_weights] : {std::pair{packed, attrs}, {base3, base3_attrs}}) {
+        cases->push_back({Op::kBitLinear,
+                          {OutputOf(quantize, 0), OutputOf(quantize, 1), OutputOf(quantize, 2),
+                           weights, one, bias},
+                          {F32({rows, n})},
+                          of_weights});
+      }
     }
   }
 }

@@ -132,7 +132,7 @@ TEST(Shipped, IsFoundByNameFromAnywhere) {
   const nlohmann::json verified =
       SucceedsWithJson({"verify", "tern-stories", "--ids", "1,2,3"}, options);
   EXPECT_EQ(verified["equal"], true);
-  EXPECT_EQ(verified["checks"].size(), 8U);
+  EXPECT_EQ(verified["checks"].size(), 12U);
   for (const nlohmann::json& check : verified["checks"]) EXPECT_EQ(check["target"], "scalar");
   options.environment = {"TERN_CPU=z80"};
   Refuses(1, {"verify", "tern-stories"}, {"z80", "available"}, options);

@@ -42,6 +42,7 @@ struct Options : CommonOptions {
   int64_t depth = 16;
   int64_t repetitions = 5;
   std::vector<int> thread_counts;
+  std::vector<TernaryLayout> layouts;
   DType kv_type = DType::kF32;
   bool all_logits = false;
   bool ops = false;
@@ -71,6 +72,7 @@ Summary Summarize(std::vector<double> values) {
 struct Result {
   std::string test;
   int threads = 0;
+  std::string layout;         // of the ternary weights; empty: there are none
   std::string peak;           // what the share is of
   std::vector<double> rates;  // tokens per second, by repetition
   std::vector<double> peaks;  // of the machine, in the same repetition
@@ -103,6 +105,7 @@ class Bench {
   Bench(const Options& options, Context& ctx, const Model& model)
       : options_(options),
         ctx_(ctx),
+        model_(model),
         prompt_(Ids(std::max(options.prompt, options.depth), model.config().vocab_size)),
         reader_(ctx, model,
                 {.capacity = std::max<int64_t>(1, options.prompt), .kv_dtype = options.kv_type}),
@@ -130,6 +133,7 @@ class Bench {
   }
 
   Context& context() const { return ctx_; }
+  const Model& model() const { return model_; }
 
  private:
   int64_t Needed() const { return options_.all_logits ? 0 : sampler_.needed(); }
@@ -139,6 +143,7 @@ class Bench {
 
   const Options& options_;
   Context& ctx_;
+  const Model& model_;
   std::vector<int32_t> prompt_;
   Session reader_;
   Session writer_;
@@ -162,23 +167,26 @@ const kernels::KernelTable& Kernels(Context& ctx) {
 }
 
 // Every repetition takes all tests in turn, so that what disturbs the machine disturbs all.
-void RunTests(const Options& options, const Report& report, const ReadPeak& read_peak,
+void RunTests(const Options& options, const ReadPeak& read_peak,
               std::vector<std::unique_ptr<Bench>>& benches, std::vector<Result>* results) {
   for (const auto& bench : benches) {
     const int threads = bench->context().threads().threads();
+    const TokenWork work = MeasureTokenWork(bench->context(), bench->model(), options.all_logits);
     results->push_back({.test = fmt::format("pp{}", options.prompt),
                         .threads = threads,
+                        .layout = work.layout,
                         .peak = "multiply-and-add",
                         .rates = {},
                         .peaks = {},
-                        .work_per_token = static_cast<double>(report.work.ternary_products)});
-    results->push_back({.test = fmt::format("tg{}@{}", options.generate, options.depth),
-                        .threads = threads,
-                        .peak = "reading",
-                        .rates = {},
-                        .peaks = {},
-                        .work_per_token = static_cast<double>(report.work.ternary_bytes +
-                                                              report.work.other_bytes)});
+                        .work_per_token = static_cast<double>(work.ternary_products)});
+    results->push_back(
+        {.test = fmt::format("tg{}@{}", options.generate, options.depth),
+         .threads = threads,
+         .layout = work.layout,
+         .peak = "reading",
+         .rates = {},
+         .peaks = {},
+         .work_per_token = static_cast<double>(work.ternary_bytes + work.other_bytes)});
     if (options.prompt > 0) bench->Read();
     if (options.generate > 0) bench->Write();
   }
@@ -225,6 +233,7 @@ nlohmann::ordered_json ToJson(const Report& report) {
     const Summary rate = Summarize(result.rates);
     results.push_back({{"test", result.test},
                        {"threads", result.threads},
+                       {"weights_layout", result.layout},
                        {"tokens_per_second", rate.median},
                        {"least", rate.least},
                        {"greatest", rate.greatest},
@@ -272,13 +281,13 @@ void PrintReport(const Report& report) {
   Print(fmt::format("target     {}\n", report.target));
   Print(fmt::format("loaded in  {:.2f} s; most memory in use {}\n\n", report.load_seconds,
                     BytesText(static_cast<double>(report.peak_bytes))));
-  Print(fmt::format("{:<14}{:>7}{:>12}{:>20}   {}\n", "test", "threads", "tokens/s",
+  Print(fmt::format("{:<14}{:>7}{:>8}{:>12}{:>20}   {}\n", "test", "threads", "trits", "tokens/s",
                     "least .. greatest", "share of the machine's peak"));
   for (const Result& result : report.results) {
     const Summary rate = Summarize(result.rates);
     const bool reads = result.peak == "reading";
-    Print(fmt::format("{:<14}{:>7}{:>12.1f}{:>20}   {:.0f} % of {:.1f} {}\n", result.test,
-                      result.threads, rate.median,
+    Print(fmt::format("{:<14}{:>7}{:>8}{:>12.1f}{:>20}   {:.0f} % of {:.1f} {}\n", result.test,
+                      result.threads, result.layout, rate.median,
                       fmt::format("{:.1f} .. {:.1f}", rate.least, rate.greatest),
                       100 * result.Share(), Summarize(result.peaks).median / 1e9,
                       reads ? "GB/s of reading" : "G products/s"));
@@ -291,9 +300,17 @@ std::vector<int> ThreadCounts(const Options& options) {
   return {ThreadCount(options)};
 }
 
-std::unique_ptr<Model> MakeModel(Context& ctx, const Options& options) {
-  if (!options.shape.empty()) return MakeRandomModel(ctx, ShapeConfig(options.shape));
-  return Load(ctx, options.model, {.tokenizer = false}).model;
+// One for each layout that was asked for.
+std::vector<std::unique_ptr<Model>> MakeModels(Context& ctx, const Options& options) {
+  std::vector<std::optional<TernaryLayout>> layouts(options.layouts.begin(), options.layouts.end());
+  if (layouts.empty()) layouts.emplace_back();
+  std::vector<std::unique_ptr<Model>> models;
+  for (const std::optional<TernaryLayout> layout : layouts) {
+    models.push_back(options.shape.empty()
+                         ? Load(ctx, options.model, {.layout = layout, .tokenizer = false}).model
+                         : MakeRandomModel(ctx, ShapeConfig(options.shape), layout));
+  }
+  return models;
 }
 
 void CheckContext(const Options& options, int64_t most) {
@@ -315,25 +332,27 @@ int Run(const Options& options) {
   report.model = options.shape.empty() ? options.model : options.shape + " (random)";
   report.target = Kernels(*owner).target;
   const auto start = std::chrono::steady_clock::now();
-  const std::unique_ptr<Model> model = MakeModel(*owner, options);
+  const std::vector<std::unique_ptr<Model>> models = MakeModels(*owner, options);
   report.load_seconds = SecondsSince(start);
-  CheckContext(options, model->config().max_positions);
+  CheckContext(options, models[0]->config().max_positions);
   report.peak_bytes = owner->pool().stats().peak_bytes;
-  report.work = MeasureTokenWork(*owner, *model, options.all_logits);
+  report.work = MeasureTokenWork(*owner, *models[0], options.all_logits);
   std::vector<std::unique_ptr<Context>> contexts;
   std::vector<std::unique_ptr<Bench>> benches;
   for (const int threads : counts) {
     CommonOptions common = options;
     common.threads = threads;
     contexts.push_back(MakeContext(common));
-    benches.push_back(std::make_unique<Bench>(options, *contexts.back(), *model));
+    for (const std::unique_ptr<Model>& model : models) {
+      benches.push_back(std::make_unique<Bench>(options, *contexts.back(), *model));
+    }
   }
   report.buffer_bytes =
       PeakBufferBytes(CpuTopology::Detect(), ReadMachineMemory(), options.memory_limit_bytes);
   const ReadPeak read_peak(*owner, report.buffer_bytes);
-  RunTests(options, report, read_peak, benches, &report.results);
+  RunTests(options, read_peak, benches, &report.results);
   if (options.ops) {
-    for (const int threads : counts) TimeOps(options, *model, threads, &report);
+    for (const int threads : counts) TimeOps(options, *models[0], threads, &report);
   }
   if (options.json) {
     PrintJson(ToJson(report));
@@ -375,6 +394,7 @@ void AddBench(CLI::App& app, Runner* run) {
       ->check(CLI::Range(1, kMaxThreads).description(""))
       ->type_name("LIST");
   AddPinOption(command, options.get());
+  AddLayoutsOption(command, &options->layouts);
   AddKvTypeOption(command, &options->kv_type);
   command->add_flag("--all-logits", options->all_logits,
                     "Compute every logit, as sampling without --top-k does");

@@ -9,6 +9,7 @@
 #include "tern/base/random.h"
 #include "tern/models/weight_source.h"
 #include "tern/ops/transformer.h"
+#include "tools/tern/load.h"
 
 namespace tern::cli {
 namespace {
@@ -109,10 +110,11 @@ ModelConfig ShapeConfig(std::string_view name) {
   return config;
 }
 
-std::unique_ptr<Model> MakeRandomModel(Context& ctx, const ModelConfig& config) {
+std::unique_ptr<Model> MakeRandomModel(Context& ctx, const ModelConfig& config,
+                                       std::optional<TernaryLayout> layout) {
   RandomPacked source(ctx);
   auto model = std::make_unique<Model>(config, source);
-  model->Pack(ctx);
+  model->Pack(ctx, layout);
   return model;
 }
 
@@ -126,6 +128,7 @@ TokenWork MeasureTokenWork(Context& ctx, const Model& model, bool all_logits) {
   for (const NamedWeight& named : model.NamedWeights()) {
     if (named.ternary != nullptr) {
       const TernaryWeight weight = named.ternary->Ternary(ctx);
+      work.layout = LayoutName(static_cast<TernaryLayout>(weight.attrs.layout));
       work.ternary_bytes += static_cast<int64_t>(weight.panels.bytes());
       work.ternary_products += weight.attrs.n * weight.attrs.k;
     } else if (IsHead(named, model) ? !screened : named.kind != nn::ParameterKind::kEmbedding) {

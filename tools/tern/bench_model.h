@@ -21,7 +21,8 @@ ModelConfig ShapeConfig(std::string_view name);
 
 // A model that only runs: packed random trits, a third of each, and small floats in bf16. The same
 // numbers on every machine.
-std::unique_ptr<Model> MakeRandomModel(Context& ctx, const ModelConfig& config);
+std::unique_ptr<Model> MakeRandomModel(Context& ctx, const ModelConfig& config,
+                                       std::optional<TernaryLayout> layout = {});
 
 // What a token that is drawn greedily (or, with all_logits, from all logits) reads: bytes of
 // ternary weights, of the head, and their multiplications.
@@ -29,6 +30,7 @@ struct TokenWork {
   int64_t ternary_bytes = 0;
   int64_t ternary_products = 0;
   int64_t other_bytes = 0;  // head, norms and plain matrices
+  std::string layout;       // of the ternary weights; empty: there are none
 };
 
 TokenWork MeasureTokenWork(Context& ctx, const Model& model, bool all_logits);

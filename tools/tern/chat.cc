@@ -43,6 +43,7 @@ constexpr int64_t kDefaultContext = 4096;
 struct Options : CommonOptions {
   std::string model;
   FloatWeights weights = FloatWeights::kByFamily;
+  std::optional<TernaryLayout> layout;
   std::string system;
   std::string template_path;
   std::string load;
@@ -79,7 +80,8 @@ class Chat {
  public:
   Chat(Context& ctx, const Options& options)
       : options_(options),
-        loaded_(LoadWithTokenizer(ctx, options.model, {.weights = options.weights})),
+        loaded_(LoadWithTokenizer(ctx, options.model,
+                                  {.weights = options.weights, .layout = options.layout})),
         format_(FormatOf(loaded_, options)),
         session_(ctx, *loaded_.model,
                  {.capacity = options.context > 0 ? options.context
@@ -321,6 +323,7 @@ void AddChat(CLI::App& app, Runner* run) {
   AddKvTypeOption(command, &options->kv_type);
   AddSamplerOptions(command, &generate.sampler);
   AddWeightsOption(command, &options->weights);
+  AddLayoutOption(command, &options->layout);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

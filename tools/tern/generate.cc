@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // tern generate: continues a text.
+#include <optional>
 #include <utility>
 
 #include "tern/base/error.h"
@@ -23,6 +24,7 @@ constexpr const char* kExamples =
 struct Options : CommonOptions {
   std::string model;
   FloatWeights weights = FloatWeights::kByFamily;
+  std::optional<TernaryLayout> layout;
   std::string prompt;
   GenerateOptions generate;
   int64_t context = 0;
@@ -60,7 +62,8 @@ int PrintResult(const Options& options, const GenerateResult& result) {
 int Run(const Options& options) {
   AsUsage([&] { CheckSamplerOptions(options.generate.sampler); });
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model, {.weights = options.weights});
+  const LoadedModel loaded = LoadWithTokenizer(
+      *ctx, options.model, {.weights = options.weights, .layout = options.layout});
   const std::vector<int32_t> prompt =
       PromptIds(*loaded.tokenizer, loaded.model->config(), options.prompt);
   SessionOptions session_options;
@@ -106,6 +109,7 @@ void AddGenerate(CLI::App& app, Runner* run) {
   AddKvTypeOption(command, &options->kv_type);
   AddSamplerOptions(command, &generate.sampler);
   AddWeightsOption(command, &options->weights);
+  AddLayoutOption(command, &options->layout);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

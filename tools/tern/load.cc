@@ -14,6 +14,12 @@
 #include "tools/tern/model_path.h"
 
 namespace tern::cli {
+namespace {
+
+const std::map<std::string, TernaryLayout> kLayoutNames = {{"2bit", TernaryLayout::kPanels2Bit},
+                                                           {"base3", TernaryLayout::kPanelsBase3}};
+
+}  // namespace
 
 LoadedModel Load(Context& ctx, const std::string& model, const LoadOptions& options) {
   const std::string path = ResolveModel(model);
@@ -65,6 +71,35 @@ void AddKvTypeOption(CLI::App* command, DType* type) {
           "with a scale for each token and head")
       ->check(CLI::IsMember(std::vector<std::string>{"f32", "bf16", "f16", "int8"}).description(""))
       ->type_name("TYPE");
+}
+
+void AddLayoutOption(CLI::App* command, std::optional<TernaryLayout>* layout) {
+  command
+      ->add_option_function<std::string>(
+          "--weights-layout",
+          [layout](const std::string& name) { *layout = kLayoutNames.at(name); },
+          "How trits lie in memory: 2bit or base3, which takes a fifth less\n"
+          "(default: whichever is faster here); the results are the same")
+      ->check(CLI::IsMember(kLayoutNames).description(""))
+      ->type_name("NAME");
+}
+
+void AddLayoutsOption(CLI::App* command, std::vector<TernaryLayout>* layouts) {
+  command
+      ->add_option_function<std::vector<std::string>>(
+          "--weights-layout",
+          [layouts](const std::vector<std::string>& names) {
+            for (const std::string& name : names) layouts->push_back(kLayoutNames.at(name));
+          },
+          "How trits lie in memory: 2bit, base3, or 2bit,base3 in turn\n"
+          "(default: whichever is faster here)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(kLayoutNames).description(""))
+      ->type_name("LIST");
+}
+
+const char* LayoutName(TernaryLayout layout) {
+  return layout == TernaryLayout::kPanelsBase3 ? "base3" : "2bit";
 }
 
 std::vector<int32_t> ProbeIds(const ModelConfig& config) {

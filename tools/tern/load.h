@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,12 @@ void AddWeightsOption(CLI::App* command, FloatWeights* weights);
 
 // --kv-type: what keys and values are rounded to.
 void AddKvTypeOption(CLI::App* command, DType* type);
+
+// --weights-layout: how trits lie in memory; none: as the model runs fastest here.
+void AddLayoutOption(CLI::App* command, std::optional<TernaryLayout>* layout);
+// The same for a list of layouts, which are tried in turn.
+void AddLayoutsOption(CLI::App* command, std::vector<TernaryLayout>* layouts);
+const char* LayoutName(TernaryLayout layout);
 
 // A fixed prompt for a model without regard to its tokenizer: tokens all over the vocabulary.
 std::vector<int32_t> ProbeIds(const ModelConfig& config);

@@ -25,6 +25,9 @@ class TimedBackend final : public Backend {
   Device device() const override { return cpu_.device(); }
   MemoryPool& pool() override { return cpu_.pool(); }
   bool Supports(const OpCall& call) const override { return cpu_.Supports(call); }
+  uint8_t FastestTernaryLayout(int64_t weights) const override {
+    return cpu_.FastestTernaryLayout(weights);
+  }
   void Run(Context& ctx, const OpCall& call) override;
   void Synchronize() override { cpu_.Synchronize(); }
 

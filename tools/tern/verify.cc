@@ -27,6 +27,7 @@ constexpr const char* kText =
     "  packed       the forward pass that only runs\n"
     "  3 at once    the same for a batch of three\n"
     "  one by one   token by token, with the cache of keys and values\n"
+    "  base 3       the same two, packed and one by one, with five trits in a byte\n"
     "on every CPU target of this machine, or on that of TERN_CPU alone, with 1 thread and with\n"
     "several. Exit status 1 unless all are equal, bit for bit.";
 constexpr const char* kExamples =
@@ -105,10 +106,13 @@ void CheckTarget(const Options& options, const std::string& target, int threads,
       options.ids.empty() ? ProbeIds(model.config()) : ParseIds(options.ids, "--ids");
   CheckTokenIds(ids, model.config());
   checks->push_back({target, threads, "recorded", Recorded(*ctx, model, ids)});
-  model.Pack(*ctx);
+  model.Pack(*ctx, TernaryLayout::kPanels2Bit);
   checks->push_back({target, threads, "packed", LogitsHash(*ctx, model, ids)});
   checks->push_back({target, threads, "3 at once", Batched(*ctx, model, ids)});
   checks->push_back({target, threads, "one by one", OneByOne(*ctx, model, ids)});
+  model.Pack(*ctx, TernaryLayout::kPanelsBase3);
+  checks->push_back({target, threads, "base 3", LogitsHash(*ctx, model, ids)});
+  checks->push_back({target, threads, "base 3, one by one", OneByOne(*ctx, model, ids)});
 }
 
 bool AllEqual(const std::vector<Check>& checks) {

@@ -6,7 +6,9 @@
 
 #include "tern/backends/cpu/cpu_op.h"
 #include "tern/base/check.h"
+#include "tern/base/cpu_topology.h"
 #include "tern/core/context.h"
+#include "tern/pack/ternary_layout.h"
 
 namespace tern {
 namespace {
@@ -42,6 +44,14 @@ CpuBackend::CpuBackend(std::string_view target, MemoryPoolOptions pool)
 bool CpuBackend::Supports(const OpCall& call) const {
   const Entry& entry = Find(call.op);
   return entry.supports != nullptr && entry.supports(call);
+}
+
+uint8_t CpuBackend::FastestTernaryLayout(int64_t weights) const {
+  const int64_t cache_bytes = CpuTopology::Detect().l3_bytes;
+  const bool in_memory = cache_bytes > 0 && weights / 4 > cache_bytes;
+  return static_cast<uint8_t>(kernels_.ternary.fast_base3 && in_memory
+                                  ? TernaryLayout::kPanelsBase3
+                                  : TernaryLayout::kPanels2Bit);
 }
 
 void CpuBackend::Run(Context& ctx, const OpCall& call) {

@@ -22,6 +22,9 @@ class CpuBackend final : public Backend {
   Device device() const override { return {DeviceKind::kCpu, 0}; }
   MemoryPool& pool() override { return pool_; }
   bool Supports(const OpCall& call) const override;
+  // kPanelsBase3 where the kernels are fast with it and the weights of 2 bits would not stay in
+  // the last cache, so that memory bounds them.
+  uint8_t FastestTernaryLayout(int64_t weights) const override;
   void Run(Context& ctx, const OpCall& call) override;
   void Synchronize() override {}
 

@@ -26,7 +26,7 @@ int64_t GrainRows(int64_t k) {
 const TernaryAttrs& Attrs(const OpCall& call) { return call.as<TernaryAttrs>(); }
 
 TernaryPanels Panels(const Tensor& panels, const TernaryAttrs& attrs) {
-  return {panels.data<uint8_t>(), attrs.n, attrs.k};
+  return {panels.data<uint8_t>(), attrs.n, attrs.k, static_cast<TernaryLayout>(attrs.layout)};
 }
 
 // Calls body(panel_begin, panel_end) over all panels.
@@ -237,7 +237,8 @@ void RunDequantizeRows(const Env& env, const OpCall& call) {
 
 bool SupportsTernary(const OpCall& call) {
   const TernaryAttrs& attrs = Attrs(call);
-  if (attrs.layout != static_cast<uint8_t>(TernaryLayout::kPanels2Bit)) return false;
+  const bool is_base3 = attrs.layout == static_cast<uint8_t>(TernaryLayout::kPanelsBase3);
+  if (!is_base3 && attrs.layout != static_cast<uint8_t>(TernaryLayout::kPanels2Bit)) return false;
   if (attrs.k > kMaxTernaryColumns) return false;
   using enum DType;
   const auto are = [&](std::initializer_list<DType> inputs, std::initializer_list<DType> outputs) {
@@ -245,9 +246,11 @@ bool SupportsTernary(const OpCall& call) {
   };
   switch (call.op) {
     case Op::kQuantizeTernary:
-      return are({kF32}, {kU8, kF32});
+      return !is_base3 && are({kF32}, {kU8, kF32});
     case Op::kPackTernary:
-      return are({kI8}, {kU8});
+      return !is_base3 && are({kI8}, {kU8});
+    case Op::kPackBase3:
+      return !is_base3 && are({kU8}, {kU8});
     case Op::kUnpackTernary:
       return are({kU8}, {kI8});
     case Op::kDequantizeTernary:
@@ -280,6 +283,13 @@ void RunPackTernary(const Env& env, const OpCall& call) {
       env.kernels.ternary.pack_panels(trits.data<int8_t>(), n, k, panel, panel + 1,
                                       call.out(0).data<uint8_t>());
     }
+  });
+}
+
+void RunPackBase3(const Env& env, const OpCall& call) {
+  ForPanels(env, Attrs(call), [&](int64_t begin, int64_t end) {
+    env.kernels.ternary.pack_base3(Panels(call.in(0), Attrs(call)), begin, end,
+                                   call.out(0).data<uint8_t>());
   });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #define TERN_TARGET_NAME amx
 #define TERN_HWY_TARGET HWY_AVX3
-#define TERN_ATTRIBUTES ",avx512vnni,amx-tile,amx-int8"
+#define TERN_ATTRIBUTES ",avx512vnni,avx512vbmi,amx-tile,amx-int8"
 // clang-format off
 #include "tern/kernels/targets/begin-inl.h"
 #include "tern/kernels/ternary/amx-inl.h"

@@ -39,8 +39,10 @@ const KernelTable kTable_scalar = {
                 .sum_weight_chunk = SumWeightChunk,
                 .quantize_panels = reference::QuantizePanels,
                 .pack_panels = reference::PackPanels,
+                .pack_base3 = reference::PackBase3,
                 .unpack_panels = reference::UnpackPanels,
                 .dequantize_panels = reference::DequantizePanels,
+                .fast_base3 = false,
                 .register_peak = nullptr},
 };
 

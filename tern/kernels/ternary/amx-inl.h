@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // TDPBSUD multiplies 16 rows of activations by the 16 rows of a panel, 64 columns at once. Unpacked
 // codes are a tile's operand as they lie: 64 bytes hold 16 rows by 4 columns. One row alone is read
-// as by avx512vnni, since memory bounds it.
+// as by avx512vbmi, since memory bounds it.
 //
 // A thread's tiles are released at the end of a call: the operating system then has none to save
 // when it takes the CPU away.
@@ -140,4 +140,5 @@ int64_t RegisterPeak(int64_t rounds) noexcept {
 }  // namespace ternary
 TERN_END_TARGET
 
+#include "tern/kernels/ternary/permute-base3-inl.h"
 #include "tern/kernels/ternary/products-inl.h"

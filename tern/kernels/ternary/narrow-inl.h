@@ -13,7 +13,11 @@ namespace ternary {
 // Weights are read once and from memory, faster than the CPU looks ahead by itself.
 constexpr int64_t kFetchAhead = 2048;
 
-HWY_INLINE void RowDots(const uint8_t* panel, int64_t k, const int8_t* q, int32_t* acc) {
+constexpr int kStreams = 1;
+
+template <int S>
+HWY_INLINE void RowDots(const uint8_t* panel, int64_t, int64_t k, const int8_t* q, int32_t* acc) {
+  static_assert(S == 1);
   static_assert(kMaxTernaryColumns / 2 * 128 * 8 <= INT32_MAX);
   constexpr int kVectors = kPanelBlockBytes / kVectorBytes;
   // Columns before sums must be widened: a block has two steps of codes times 4.

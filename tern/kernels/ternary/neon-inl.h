@@ -39,4 +39,5 @@ TERN_END_TARGET
 
 #include "tern/kernels/ternary/dot-tile-inl.h"
 #include "tern/kernels/ternary/narrow-inl.h"
+#include "tern/kernels/ternary/plain-base3-inl.h"
 #include "tern/kernels/ternary/products-inl.h"

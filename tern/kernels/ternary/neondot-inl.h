@@ -36,10 +36,12 @@ constexpr int kMaskedShift[4] = {0, 2, 4, 0};
 
 // Weights are read once and from memory, faster than the CPU looks ahead by itself.
 constexpr int64_t kFetchAhead = 2048;
+constexpr int64_t kFetchFar = 0;
 
 }  // namespace ternary
 TERN_END_TARGET
 
 #include "tern/kernels/ternary/dot-tile-inl.h"
 #include "tern/kernels/ternary/masked-inl.h"
+#include "tern/kernels/ternary/plain-base3-inl.h"
 #include "tern/kernels/ternary/products-inl.h"

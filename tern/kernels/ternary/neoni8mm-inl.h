@@ -34,6 +34,7 @@ constexpr int kMaskedShift[4] = {0, 2, 4, 6};
 
 // Weights are read once and from memory, faster than the CPU looks ahead by itself.
 constexpr int64_t kFetchAhead = 2048;
+constexpr int64_t kFetchFar = 0;
 
 // Fields kField and kField + 1 of 4 rows, as two pairs of rows.
 template <int kField>
@@ -132,4 +133,5 @@ int64_t RegisterPeak(int64_t rounds) noexcept {
 TERN_END_TARGET
 
 #include "tern/kernels/ternary/masked-inl.h"
+#include "tern/kernels/ternary/plain-base3-inl.h"
 #include "tern/kernels/ternary/products-inl.h"

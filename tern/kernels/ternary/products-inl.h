@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // dots and bit_linear of ternary.h on what a target is good at, and its table of ternary kernels.
 // The target gives before this include
-//   RowDots(panel, k, q, int32_t* acc)
-//       One row times the 16 rows of a panel: q * code.
+//   RowDots<S>(panel, stream_bytes, k, q, int32_t* acc)
+//       acc [S][16] = one row times the 16 rows of S panels in kPanels2Bit, that many bytes apart:
+//       q * code. S is 1 or kStreams.
+//   kFastBase3, ExpandGroup, Base3RowDots<S>
+//       The same of kPanelsBase3 (groups-base3-inl.h).
 //   kDepth, kCodeBytes
 //       How many columns of a panel are unpacked at once, and into how many bytes.
 //   kTileRows, kTilePanels
@@ -15,7 +18,8 @@
 //       What AnyTile keeps from call to call.
 //   RegisterPeak
 //
-// One row reads the packed codes once. More rows share codes that were unpacked, kDepth columns at
+// One row reads the packed codes once, the halves of a range side by side: memory gives two streams
+// that never jump faster than one. More rows share codes that were unpacked, kDepth columns at
 // a time: at most so many that codes and rows stay in the second cache, from which they stream as
 // fast as they are multiplied. Short pieces cost more, since every tile then starts and ends more
 // often.
@@ -89,6 +93,8 @@ struct StoreFloats {
 template <int P, typename Store>
 HWY_NOINLINE void MultiplyChunk(const TernaryPanels& w, const TernaryRows& x, int64_t begin,
                                 int64_t end, int64_t panel, const Store& store) noexcept {
+  constexpr int64_t kPieceBytes = ExpandedBytes(kDepth);
+  HWY_ALIGN uint8_t pieces[P * kPieceBytes];
   HWY_ALIGN uint8_t codes[P * kCodeBytes];
   HWY_ALIGN int32_t acc[kRowChunk * P * kPanelRows];
   const int64_t rows = end - begin;
@@ -98,7 +104,12 @@ HWY_NOINLINE void MultiplyChunk(const TernaryPanels& w, const TernaryRows& x, in
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
   for (int64_t c = 0; c < PaddedColumns(w.k); c += kDepth) {
     const int64_t columns = std::min(kDepth, PaddedColumns(w.k) - c);
-    const uint8_t* const packed = w.data + panel * PanelBytes(w.k) + c * (kPanelRows / 4);
+    const bool expands = w.layout == TernaryLayout::kPanelsBase3;
+    const uint8_t* const packed = PanelPiece(w, panel, c, columns, pieces);
+    for (int p = 1; p < P && expands; ++p) {
+      PanelPiece(w, panel + p, c, columns, pieces + p * kPieceBytes);
+    }
+    const int64_t piece_stride = expands ? kPieceBytes : PanelBytes(w.k);
     const bool last = c + columns == PaddedColumns(w.k);
     for (int64_t i = 0; i < tiles; ++i) {
       const int64_t row = rows * i / tiles;
@@ -106,7 +117,7 @@ HWY_NOINLINE void MultiplyChunk(const TernaryPanels& w, const TernaryRows& x, in
       for (int64_t r = row; last && r < row_end; ++r) {  // results lie far apart: fetch their lines
         for (int p = 0; p < P; ++p) __builtin_prefetch(store.Place(begin + r, panel + p), 1);
       }
-      AnyTile<P>(state, row_end - row, i == 0 ? packed : nullptr, PanelBytes(w.k), codes, columns,
+      AnyTile<P>(state, row_end - row, i == 0 ? packed : nullptr, piece_stride, codes, columns,
                  x.q + (begin + row) * x.stride + c, x.stride, acc + row * P * kPanelRows);
       if (last) {
         for (int64_t r = row; r < row_end; ++r) {
@@ -125,6 +136,21 @@ HWY_INLINE void MultiplyPanels(const TernaryPanels& w, const TernaryRows& x, int
   if constexpr (P > 1) MultiplyPanels<P / 2>(w, x, begin, end, panel, panel_end, store);
 }
 
+// One row times S panels.
+template <int S, typename Store>
+HWY_INLINE void MultiplyRow(const TernaryPanels& w, const int8_t* q, int64_t row, int64_t panel,
+                            int64_t stream_panels, const Store& store) {
+  const int64_t bytes = PanelBytes(w.k, w.layout);
+  const uint8_t* const data = w.data + panel * bytes;
+  HWY_ALIGN int32_t acc[S * kPanelRows];
+  if (w.layout == TernaryLayout::kPanels2Bit) {
+    RowDots<S>(data, stream_panels * bytes, w.k, q, acc);
+  } else {
+    Base3RowDots<S>(data, stream_panels * bytes, w.k, q, acc);
+  }
+  for (int s = 0; s < S; ++s) store(row, panel + s * stream_panels, acc + s * kPanelRows);
+}
+
 template <typename Store>
 HWY_INLINE void Multiply(const TernaryPanels& w, const TernaryRows& x, const TernaryRange& range,
                          Store store) {
@@ -134,16 +160,18 @@ HWY_INLINE void Multiply(const TernaryPanels& w, const TernaryRows& x, const Ter
     const int64_t begin = range.row_begin + all * i / chunks;
     const int64_t end = range.row_begin + all * (i + 1) / chunks;
     store.SetRows(begin, end);
-    int64_t panel = range.panel_begin;
-    if (end - begin == 1) {
-      for (; panel < range.panel_end; ++panel) {
-        HWY_ALIGN int32_t acc[kPanelRows];
-        RowDots(w.data + panel * PanelBytes(w.k), w.k, x.q + begin * x.stride, acc);
-        store(begin, panel, acc);
-      }
+    if (end - begin > 1) {
+      MultiplyPanels<kTilePanels>(w, x, begin, end, range.panel_begin, range.panel_end, store);
       continue;
     }
-    MultiplyPanels<kTilePanels>(w, x, begin, end, panel, range.panel_end, store);
+    const int8_t* const q = x.q + begin * x.stride;
+    const int64_t each = (range.panel_end - range.panel_begin) / kStreams;
+    for (int64_t p = 0; p < each; ++p) {
+      MultiplyRow<kStreams>(w, q, begin, range.panel_begin + p, each, store);
+    }
+    for (int64_t p = range.panel_begin + kStreams * each; p < range.panel_end; ++p) {
+      MultiplyRow<1>(w, q, begin, p, 0, store);
+    }
   }
 }
 
@@ -167,8 +195,10 @@ constexpr TernaryKernels kTernary = {
     .sum_weight_chunk = ternary::SumChunk,
     .quantize_panels = ternary::QuantizePanels,
     .pack_panels = ternary::PackPanels,
+    .pack_base3 = ternary::PackBase3,
     .unpack_panels = ternary::UnpackPanels,
     .dequantize_panels = ternary::DequantizePanels,
+    .fast_base3 = ternary::kFastBase3,
     .register_peak = ternary::RegisterPeak,
 };
 

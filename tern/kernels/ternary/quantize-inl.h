@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tern/kernels/ternary/groups-base3-inl.h"
 #include "tern/kernels/ternary/ternary.h"
 #include "tern/kernels/vec16-inl.h"
 
@@ -144,25 +145,58 @@ void PackPanels(const int8_t* trits, int64_t n, int64_t k, int64_t panel_begin, 
              });
 }
 
+void PackBase3(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,
+               uint8_t* base3) noexcept {
+  const int64_t packed_bytes = PanelBytes(w.k);
+  const int64_t base3_bytes = PanelBytes(w.k, TernaryLayout::kPanelsBase3);
+  for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+    const uint8_t* from = w.data + panel * packed_bytes;
+    uint8_t* to = base3 + panel * base3_bytes;
+    const uint8_t* const end = from + packed_bytes;
+    for (; from + k2BitGroupBytes <= end; from += k2BitGroupBytes, to += kBase3GroupBytes) {
+      PackGroup(from, to);
+    }
+    if (from < end) {
+      uint8_t group[k2BitGroupBytes];
+      std::memset(group, 0x55, sizeof(group));  // codes 1
+      std::memcpy(group, from, static_cast<size_t>(end - from));
+      PackGroup(group, to);
+    }
+  }
+}
+
+// Some columns of a panel, from a multiple of 16 on, in kPanels2Bit: where they lie, or expanded to
+// `expanded` [ExpandedBytes(columns)], at the same place for every panel.
+HWY_INLINE const uint8_t* PanelPiece(const TernaryPanels& w, int64_t panel, int64_t column,
+                                     int64_t columns, uint8_t* expanded) {
+  const uint8_t* const data = w.data + panel * PanelBytes(w.k, w.layout);
+  return w.layout == TernaryLayout::kPanels2Bit ? data + column * (kPanelRows / 4)
+                                                : ExpandBase3(data, column, columns, expanded);
+}
+
 // Gives the codes of every row to use(row, column, count, const uint8_t* codes).
 template <typename Use>
 HWY_INLINE void ReadPanels(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,
                            Use use) {
   HWY_ALIGN uint8_t codes[kCodeRun];
-  const int64_t row_end = std::min(panel_end * kPanelRows, w.n);
-  for (int64_t row = panel_begin * kPanelRows; row < row_end; ++row) {
-    const uint8_t* from = w.data + row / kPanelRows * PanelBytes(w.k) + row % kPanelRows * 4;
+  HWY_ALIGN uint8_t expanded[ExpandedBytes(kCodeRun)];
+  for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+    const int64_t rows = std::min(kPanelRows, w.n - panel * kPanelRows);
     for (int64_t column = 0; column < w.k; column += kCodeRun) {
       const int64_t count = std::min(kCodeRun, w.k - column);
-      for (int64_t c = 0; c < count; c += kPanelBlockColumns) {
-        uint32_t word;
-        std::memcpy(&word, from, sizeof(word));
-        const uint32_t field[4] = {word & 0x03030303u, word >> 2 & 0x03030303u,
-                                   word >> 4 & 0x03030303u, word >> 6 & 0x03030303u};
-        std::memcpy(codes + c, field, sizeof(field));
-        from += kPanelBlockBytes;
+      const uint8_t* const packed = PanelPiece(w, panel, column, count, expanded);
+      for (int64_t r = 0; r < rows; ++r) {
+        const uint8_t* from = packed + r * 4;
+        for (int64_t c = 0; c < count; c += kPanelBlockColumns) {
+          uint32_t word;
+          std::memcpy(&word, from, sizeof(word));
+          const uint32_t field[4] = {word & 0x03030303u, word >> 2 & 0x03030303u,
+                                     word >> 4 & 0x03030303u, word >> 6 & 0x03030303u};
+          std::memcpy(codes + c, field, sizeof(field));
+          from += kPanelBlockBytes;
+        }
+        use(panel * kPanelRows + r, column, count, codes);
       }
-      use(row, column, count, codes);
     }
   }
 }

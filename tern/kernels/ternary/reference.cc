@@ -23,7 +23,28 @@ Place Find(int64_t row, int64_t column, int64_t k) {
           static_cast<int>(2 * field)};
 }
 
+// The same in kPanelsBase3: `power` is what the code is multiplied by.
+struct Base3Place {
+  int64_t byte;
+  int power;
+};
+
+Base3Place FindBase3(int64_t row, int64_t column, int64_t k) {
+  const int64_t block = column / kBase3BlockColumns;
+  return {row / kPanelRows * PanelBytes(k, TernaryLayout::kPanelsBase3) + block * kPanelBlockBytes +
+              row % kPanelRows * 4 + column % 4,
+          kBase3Powers[column % kBase3BlockColumns / 4]};
+}
+
+int Base3Code(int byte, int power) {
+  return power == kBase3Powers[4] ? byte / power : byte % kBase3Powers[4] / power % 3;
+}
+
 int GetTrit(const TernaryPanels& w, int64_t row, int64_t column) {
+  if (w.layout == TernaryLayout::kPanelsBase3) {
+    const Base3Place place = FindBase3(row, column, w.k);
+    return Base3Code(w.data[place.byte], place.power) - 1;
+  }
   const Place place = Find(row, column, w.k);
   return (w.data[place.byte] >> place.shift & 3) - 1;
 }
@@ -42,13 +63,28 @@ void PanelDots(const uint8_t* panel, const int8_t* q, int64_t k, int32_t sum, in
   }
 }
 
+void Base3PanelDots(const uint8_t* panel, const int8_t* q, int64_t k, int32_t sum, int32_t* dots) {
+  for (int r = 0; r < kPanelRows; ++r) dots[r] = -sum;
+  for (int64_t column = 0; column < PaddedColumns(k); column += 4) {  // of one power
+    const Base3Place place = FindBase3(0, column, k);
+    for (int r = 0; r < kPanelRows; ++r) {
+      for (int j = 0; j < 4; ++j) {
+        dots[r] += Base3Code(panel[place.byte + 4 * r + j], place.power) * q[column + j];
+      }
+    }
+  }
+}
+
 template <typename Store>
 void ForDots(const TernaryPanels& w, const TernaryRows& x, const TernaryRange& range, Store store) {
   for (int64_t panel = range.panel_begin; panel < range.panel_end; ++panel) {
     const int64_t count = std::min(kPanelRows, w.n - panel * kPanelRows);
     for (int64_t row = range.row_begin; row < range.row_end; ++row) {
       int32_t dots[kPanelRows];
-      PanelDots(w.data + panel * PanelBytes(w.k), x.q + row * x.stride, w.k, x.sum[row], dots);
+      const auto panel_dots =
+          w.layout == TernaryLayout::kPanelsBase3 ? &Base3PanelDots : &PanelDots;
+      panel_dots(w.data + panel * PanelBytes(w.k, w.layout), x.q + row * x.stride, w.k, x.sum[row],
+                 dots);
       for (int64_t r = 0; r < count; ++r) store(row, panel * kPanelRows + r, dots[r]);
     }
   }
@@ -116,6 +152,21 @@ void PackPanels(const int8_t* trits, int64_t n, int64_t k, int64_t panel_begin, 
                 uint8_t* panels) noexcept {
   FillPanels(n, k, panel_begin, panel_end, panels,
              [&](int64_t row, int64_t column) { return trits[row * k + column] + 1; });
+}
+
+void PackBase3(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,
+               uint8_t* base3) noexcept {
+  const int64_t bytes = PanelBytes(w.k, TernaryLayout::kPanelsBase3);
+  std::memset(base3 + panel_begin * bytes, 0,
+              static_cast<size_t>((panel_end - panel_begin) * bytes));
+  const int64_t columns = bytes / kPanelBlockBytes * kBase3BlockColumns;
+  for (int64_t row = panel_begin * kPanelRows; row < panel_end * kPanelRows; ++row) {
+    for (int64_t column = 0; column < columns; ++column) {
+      const Base3Place place = FindBase3(row, column, w.k);
+      const int code = column < PaddedColumns(w.k) ? GetTrit(w, row, column) + 1 : 1;
+      base3[place.byte] = static_cast<uint8_t>(base3[place.byte] + code * place.power);
+    }
+  }
 }
 
 void UnpackPanels(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,

@@ -18,6 +18,8 @@ void QuantizePanels(const float* w, int64_t n, int64_t k, const TernaryRule& rul
                     int64_t panel_begin, int64_t panel_end, uint8_t* panels) noexcept;
 void PackPanels(const int8_t* trits, int64_t n, int64_t k, int64_t panel_begin, int64_t panel_end,
                 uint8_t* panels) noexcept;
+void PackBase3(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,
+               uint8_t* base3) noexcept;
 void UnpackPanels(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,
                   int8_t* trits) noexcept;
 void DequantizePanels(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,

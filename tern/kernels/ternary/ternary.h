@@ -20,6 +20,7 @@ struct TernaryPanels {
   const uint8_t* data = nullptr;
   int64_t n = 0;
   int64_t k = 0;  // at most kMaxTernaryColumns
+  TernaryLayout layout = TernaryLayout::kPanels2Bit;
 };
 
 // int8 rows: q [rows, stride], zeros from k to PaddedColumns(k); sum [rows] of q.
@@ -63,17 +64,24 @@ struct TernaryKernels {
 
   // SumWeightChunk.
   WeightSums (*sum_weight_chunk)(const float* w, int64_t count) noexcept;
-  // w f32 [n, k] -> panels panel_begin .. panel_end - 1 of `panels`, the whole matrix's.
+  // w f32 [n, k] -> panels panel_begin .. panel_end - 1 of `panels`, the whole matrix's, in
+  // kPanels2Bit.
   void (*quantize_panels)(const float* w, int64_t n, int64_t k, const TernaryRule& rule,
                           int64_t panel_begin, int64_t panel_end, uint8_t* panels) noexcept;
   // The same from trits i8 [n, k] in -1, 0, 1.
   void (*pack_panels)(const int8_t* trits, int64_t n, int64_t k, int64_t panel_begin,
                       int64_t panel_end, uint8_t* panels) noexcept;
+  // Panels in kPanels2Bit -> the same in kPanelsBase3.
+  void (*pack_base3)(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,
+                     uint8_t* base3) noexcept;
   // Panels -> trits i8 [n, k]; panels -> w f32 [n, k] = trit * multiplier.
   void (*unpack_panels)(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,
                         int8_t* trits) noexcept;
   void (*dequantize_panels)(const TernaryPanels& w, int64_t panel_begin, int64_t panel_end,
                             float multiplier, float* out) noexcept;
+
+  // Whether one row reads kPanelsBase3 as fast as memory gives it; else it only saves memory.
+  bool fast_base3;
 
   // Multiplies and adds in registers, `rounds` times as many as a tile takes; returns how many
   // multiply-adds that were. What the target could reach, for benchmarks. Null where the target

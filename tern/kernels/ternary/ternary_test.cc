@@ -30,13 +30,14 @@ std::vector<Target> Targets() {
 // A product with its exact result, computed from the trits themselves.
 struct Problem {
   int64_t rows, n, k, stride;
+  TernaryLayout layout;
   std::vector<int8_t> trits;
   std::vector<uint8_t> panels;
   std::vector<int8_t> q;
   std::vector<int32_t> sum;
   std::vector<int32_t> expected;  // [rows, n]
 
-  TernaryPanels Weights() const { return {panels.data(), n, k}; }
+  TernaryPanels Weights() const { return {panels.data(), n, k, layout}; }
   TernaryRows Rows() const { return {q.data(), stride, sum.data()}; }
   TernaryRange All() const { return {0, rows, 0, PanelCount(n)}; }
 };
@@ -60,12 +61,25 @@ void FillRow(Generator& random, std::span<int8_t> row) {
   }
 }
 
+// The trits of the whole matrix in the reference's panels.
+std::vector<uint8_t> PackTrits(const std::vector<int8_t>& trits, int64_t n, int64_t k,
+                               TernaryLayout layout) {
+  std::vector<uint8_t> panels(PanelsBytes(n, k));
+  reference::PackPanels(trits.data(), n, k, 0, PanelCount(n), panels.data());
+  if (layout == TernaryLayout::kPanels2Bit) return panels;
+  std::vector<uint8_t> base3(PanelsBytes(n, k, layout));
+  reference::PackBase3({panels.data(), n, k}, 0, PanelCount(n), base3.data());
+  return base3;
+}
+
+constexpr TernaryLayout kLayouts[] = {TernaryLayout::kPanels2Bit, TernaryLayout::kPanelsBase3};
+
+// In a layout drawn by lot.
 Problem MakeProblem(Generator& random, int64_t rows, int64_t n, int64_t k) {
-  Problem p = {rows, n, k, QuantRowStride(k), {}, {}, {}, {}, {}};
+  Problem p = {rows, n, k, QuantRowStride(k), kLayouts[random() % 2], {}, {}, {}, {}, {}};
   p.trits.resize(n * k);
   FillTrits(random, &p.trits);
-  p.panels.resize(PanelsBytes(n, k));
-  reference::PackPanels(p.trits.data(), n, k, 0, PanelCount(n), p.panels.data());
+  p.panels = PackTrits(p.trits, n, k, p.layout);
   p.q.resize(rows * p.stride);
   p.sum.resize(rows);
   p.expected.resize(rows * n);
@@ -111,7 +125,8 @@ void CompareProducts(Generator& random, int64_t outputs) {
       for (const TernaryRange& range : ranges) {
         target.table->ternary.dots(p.Weights(), p.Rows(), range, dots.data());
       }
-      ASSERT_EQ(dots, p.expected) << target.name << " rows " << rows << " n " << n << " k " << k;
+      ASSERT_EQ(dots, p.expected) << target.name << " rows " << rows << " n " << n << " k " << k
+                                  << (p.layout == TernaryLayout::kPanelsBase3 ? " base 3" : "");
     }
     done += rows * n;
     if (is_long) done_long += rows * n;
@@ -167,18 +182,21 @@ TEST(TernaryTest, TheLargestSumsFit) {
   for (const int extreme : {-128, 127}) {
     Problem p = MakeProblem(random, 13, 35, k);
     std::fill(p.trits.begin(), p.trits.end(), int8_t{1});
-    reference::PackPanels(p.trits.data(), p.n, k, 0, PanelCount(p.n), p.panels.data());
     for (int64_t i = 0; i < p.rows; ++i) {
       std::fill_n(&p.q[i * p.stride], k, static_cast<int8_t>(extreme));
       p.sum[i] = static_cast<int32_t>(k) * extreme;
     }
     std::fill(p.expected.begin(), p.expected.end(), static_cast<int32_t>(k) * extreme);
-    for (const Target& target : Targets()) {
-      for (const int64_t rows : {int64_t{1}, p.rows}) {
-        std::vector<int32_t> dots(rows * p.n);
-        target.table->ternary.dots(p.Weights(), p.Rows(), {0, rows, 0, PanelCount(p.n)},
-                                   dots.data());
-        ASSERT_TRUE(std::equal(dots.begin(), dots.end(), p.expected.begin())) << target.name;
+    for (const TernaryLayout layout : kLayouts) {
+      p.layout = layout;
+      p.panels = PackTrits(p.trits, p.n, k, layout);
+      for (const Target& target : Targets()) {
+        for (const int64_t rows : {int64_t{1}, p.rows}) {
+          std::vector<int32_t> dots(rows * p.n);
+          target.table->ternary.dots(p.Weights(), p.Rows(), {0, rows, 0, PanelCount(p.n)},
+                                     dots.data());
+          ASSERT_TRUE(std::equal(dots.begin(), dots.end(), p.expected.begin())) << target.name;
+        }
       }
     }
   }
@@ -305,6 +323,20 @@ TEST(TernaryTest, EveryTargetSumsWeightsInTheSameOrder) {
   }
 }
 
+// The drawing of ternary_layout.h, in numbers.
+TEST(TernaryTest, Base3HoldsFiveCodesInAByte) {
+  constexpr int64_t kN = 17, kK = 2560;
+  std::vector<int8_t> trits(kN * kK, int8_t{-1});
+  trits[16 * kK + 20 * 3 + 4 * 4 + 2] = 1;  // row 0 of panel 1: block 3, code 4 of byte 2
+  trits[16 * kK + 20 * 3 + 4 * 1 + 2] = 0;
+  const std::vector<uint8_t> panels = PackTrits(trits, kN, kK, TernaryLayout::kPanelsBase3);
+  EXPECT_EQ(panels.size() * 5, PanelsBytes(kN, kK) * size_t{4});
+  const int64_t at = PanelBytes(kK, TernaryLayout::kPanelsBase3) + 3 * 64 + 2;
+  EXPECT_EQ(panels[at], 2 * 84 + 1 * 3);
+  EXPECT_EQ(panels[at + 1], 0);
+  EXPECT_EQ(panels[at + 4], 124) << "a row beyond the matrix has code 1";
+}
+
 TEST(TernaryTest, EveryTargetMakesTheSamePanels) {
   const uint32_t seed = std::random_device()();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
@@ -318,8 +350,8 @@ TEST(TernaryTest, EveryTargetMakesTheSamePanels) {
     const auto quantizer = round % 2 == 0 ? TernaryQuantizer::kAbsMean : TernaryQuantizer::kSign;
     std::vector<int8_t> trits(n * k);
     const float multiplier = QuantizeTernaryReference(w, quantizer, trits.data());
-    std::vector<uint8_t> expected(PanelsBytes(n, k));
-    reference::PackPanels(trits.data(), n, k, 0, PanelCount(n), expected.data());
+    const std::vector<uint8_t> expected = PackTrits(trits, n, k, TernaryLayout::kPanels2Bit);
+    const std::vector<uint8_t> expected_base3 = PackTrits(trits, n, k, TernaryLayout::kPanelsBase3);
     std::vector<float> expected_w(n * k);
     for (int64_t i = 0; i < n * k; ++i) expected_w[i] = static_cast<float>(trits[i]) * multiplier;
 
@@ -329,19 +361,27 @@ TEST(TernaryTest, EveryTargetMakesTheSamePanels) {
     for (const Target& target : Targets()) {
       const TernaryKernels& kernels = target.table->ternary;
       std::vector<uint8_t> quantized(expected.size()), packed(expected.size());
-      std::vector<int8_t> unpacked(n * k);
-      std::vector<float> back(n * k);
+      std::vector<uint8_t> base3(expected_base3.size());
+      std::vector<int8_t> unpacked(n * k), unpacked_base3(n * k);
+      std::vector<float> back(n * k), back_base3(n * k);
       const TernaryPanels panels = {expected.data(), n, k};
+      const TernaryPanels base3_panels = {expected_base3.data(), n, k, TernaryLayout::kPanelsBase3};
       for (const auto& [begin, end] : {std::pair{int64_t{0}, split}, {split, PanelCount(n)}}) {
         kernels.quantize_panels(w.data(), n, k, rule, begin, end, quantized.data());
         kernels.pack_panels(trits.data(), n, k, begin, end, packed.data());
         kernels.unpack_panels(panels, begin, end, unpacked.data());
         kernels.dequantize_panels(panels, begin, end, multiplier, back.data());
+        kernels.pack_base3(panels, begin, end, base3.data());
+        kernels.unpack_panels(base3_panels, begin, end, unpacked_base3.data());
+        kernels.dequantize_panels(base3_panels, begin, end, multiplier, back_base3.data());
       }
       ASSERT_EQ(quantized, expected) << target.name << " n " << n << " k " << k;
       ASSERT_EQ(packed, expected) << target.name;
       ASSERT_EQ(unpacked, trits) << target.name;
       ASSERT_EQ(back, expected_w) << target.name;
+      ASSERT_EQ(base3, expected_base3) << target.name << " n " << n << " k " << k;
+      ASSERT_EQ(unpacked_base3, trits) << target.name;
+      ASSERT_EQ(back_base3, expected_w) << target.name;
     }
   }
 }

@@ -51,6 +51,7 @@ constexpr int kMaskedShift[4] = {0, 2, 4, 6};
 
 // Weights are read once and from memory, faster than the CPU looks ahead by itself.
 constexpr int64_t kFetchAhead = 1024;
+constexpr int64_t kFetchFar = 4096;
 
 }  // namespace ternary
 TERN_END_TARGET
