@@ -16,8 +16,14 @@ namespace ternary {
 
 constexpr int kTileRows = 32;
 constexpr int kTilePanels = 2;
-constexpr int64_t kDepth = 2560;
+constexpr int64_t kDepth = 960;
 constexpr int64_t kCodeBytes = kDepth * kPanelRows;
+// Pieces of about 640 columns, all of one size: the codes of two panels and 32 rows then stay in a
+// first cache of 48 KB.
+constexpr int64_t PieceColumns(int64_t columns) {
+  const int64_t pieces = columns < kDepth ? 1 : (columns + 320) / 640;
+  return PaddedColumns((columns + pieces - 1) / pieces);
+}
 constexpr int64_t kTileColumns = 64;
 static_assert(kPanelColumnMultiple % kTileColumns == 0);
 
@@ -70,16 +76,24 @@ HWY_INLINE void UnpackStep(const uint8_t* packed, int64_t panel_bytes, int64_t c
 // `packed` is not null: the tile multiplier and the vectors then work at the same time.
 template <bool kTwo, int P>
 HWY_NOINLINE void Tile(int64_t high, const uint8_t* packed, int64_t panel_bytes, uint8_t* codes,
-                       int64_t columns, const int8_t* q, int64_t stride, int32_t* acc) noexcept {
+                       int64_t columns, const int8_t* q, int64_t stride, int32_t* acc,
+                       bool first) noexcept {
   constexpr int64_t kAccStride = P * kPanelRows * sizeof(int32_t);
   const int8_t* const q_low = q + high * stride;
   int32_t* const acc_low = acc + high * P * kPanelRows;
   if (packed != nullptr) UnpackStep<P>(packed, panel_bytes, 0, codes);
   MemoryBarrier(acc);
-  _tile_loadd(0, acc, kAccStride);
-  if constexpr (P > 1) _tile_loadd(1, acc + kPanelRows, kAccStride);
-  if constexpr (kTwo) _tile_loadd(2, acc_low, kAccStride);
-  if constexpr (kTwo && P > 1) _tile_loadd(3, acc_low + kPanelRows, kAccStride);
+  if (first) {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  } else {
+    _tile_loadd(0, acc, kAccStride);
+    if constexpr (P > 1) _tile_loadd(1, acc + kPanelRows, kAccStride);
+    if constexpr (kTwo) _tile_loadd(2, acc_low, kAccStride);
+    if constexpr (kTwo && P > 1) _tile_loadd(3, acc_low + kPanelRows, kAccStride);
+  }
   for (int64_t c = 0; c < columns; c += kTileColumns) {
     if (packed != nullptr && c + kTileColumns < columns) {
       UnpackStep<P>(packed, panel_bytes, c + kTileColumns, codes);
@@ -107,12 +121,12 @@ HWY_NOINLINE void Tile(int64_t high, const uint8_t* packed, int64_t panel_bytes,
 template <int P>
 HWY_INLINE void AnyTile(Tiles& tiles, int64_t rows, const uint8_t* packed, int64_t panel_bytes,
                         uint8_t* codes, int64_t columns, const int8_t* q, int64_t stride,
-                        int32_t* acc) {
+                        int32_t* acc, bool first) {
   tiles.SetRows(rows);
   if (tiles.low > 0) {
-    Tile<true, P>(tiles.high, packed, panel_bytes, codes, columns, q, stride, acc);
+    Tile<true, P>(tiles.high, packed, panel_bytes, codes, columns, q, stride, acc, first);
   } else {
-    Tile<false, P>(tiles.high, packed, panel_bytes, codes, columns, q, stride, acc);
+    Tile<false, P>(tiles.high, packed, panel_bytes, codes, columns, q, stride, acc, first);
   }
 }
 

@@ -12,6 +12,8 @@
 //   kTileRows, kTilePanels              their Sums fill the registers
 #pragma once
 
+#include <cstring>
+
 #include "tern/kernels/ternary/ternary.h"
 #include "tern/kernels/ternary/unpack-inl.h"
 
@@ -21,6 +23,7 @@ namespace ternary {
 constexpr int kPieceRows = kVectorBytes / 4;
 constexpr int64_t kDepth = 2560 < 4 * kSteps ? 2560 : 4 * kSteps;
 constexpr int64_t kCodeBytes = kDepth * kPanelRows;  // of a panel's unpacked codes
+constexpr int64_t PieceColumns(int64_t) { return kDepth; }
 static_assert(kDepth % kPanelColumnMultiple == 0 && kPanelColumnMultiple % (4 * kTileUnroll) == 0);
 
 // acc [T][P][16] += T rows of q, from a column on, times codes [P][kCodeBytes]; columns <= kDepth.
@@ -77,10 +80,11 @@ struct Tiles {};  // nothing to set up
 template <int P>
 HWY_INLINE void AnyTile(Tiles&, int64_t rows, const uint8_t* packed, int64_t panel_bytes,
                         uint8_t* codes, int64_t columns, const int8_t* q, int64_t stride,
-                        int32_t* acc) {
+                        int32_t* acc, bool first) {
   for (int p = 0; packed != nullptr && p < P; ++p) {
     UnpackCodes(packed + p * panel_bytes, columns, codes + p * kCodeBytes);
   }
+  if (first) std::memset(acc, 0, static_cast<size_t>(rows * P * kPanelRows) * sizeof(int32_t));
   TileOfRows<P>(rows, codes, columns, q, stride, acc);
 }
 

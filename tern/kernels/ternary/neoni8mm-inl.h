@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 
 #include "tern/kernels/ternary/neon-codes-inl.h"
 
@@ -17,6 +18,7 @@ constexpr int kTileRows = 6;
 constexpr int kTilePanels = 1;
 constexpr int64_t kDepth = 2560;
 constexpr int64_t kCodeBytes = kDepth * kPanelRows;
+constexpr int64_t PieceColumns(int64_t) { return kDepth; }
 constexpr int kRowPairs = kPanelRows / 2;
 static_assert(kMaxTernaryColumns * 128 * 2 <= INT32_MAX);
 
@@ -98,9 +100,11 @@ struct Tiles {};  // nothing to set up
 
 template <int P>
 HWY_INLINE void AnyTile(Tiles&, int64_t rows, const uint8_t* packed, int64_t, uint8_t* codes,
-                        int64_t columns, const int8_t* q, int64_t stride, int32_t* acc) {
+                        int64_t columns, const int8_t* q, int64_t stride, int32_t* acc,
+                        bool first) {
   static_assert(P == 1 && kTileRows == 6);
   if (packed != nullptr) UnpackCodes(packed, columns, codes);
+  if (first) std::memset(acc, 0, static_cast<size_t>(rows * kPanelRows) * sizeof(int32_t));
   if (rows > 4) {
     Tile<3>(rows, codes, columns, q, stride, acc);
   } else if (rows > 2) {

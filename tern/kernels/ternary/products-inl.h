@@ -7,13 +7,15 @@
 //   kFastBase3, ExpandGroup, Base3RowDots<S>
 //       The same of kPanelsBase3 (groups-base3-inl.h).
 //   kDepth, kCodeBytes
-//       How many columns of a panel are unpacked at once, and into how many bytes.
+//       How many columns of a panel are unpacked at once at most, and into how many bytes.
+//   PieceColumns(columns)
+//       How many of so many columns, a multiple of kPanelColumnMultiple.
 //   kTileRows, kTilePanels
 //       How many rows of activations and panels of weights one pass over the columns computes.
-//   AnyTile<P>(tiles, rows, packed, panel_bytes, codes, columns, q, stride, acc)
+//   AnyTile<P>(tiles, rows, packed, panel_bytes, codes, columns, q, stride, acc, first)
 //       Unpacks from P panels, that many bytes apart, to codes [P][kCodeBytes], unless packed is
-//       null, since an earlier call did. Then acc [rows][P][16] += rows of q times codes, both from
-//       a column on; rows <= kTileRows, columns <= kDepth.
+//       null, since an earlier call did. Then acc [rows][P][16] += (or = where it is the first)
+//       rows of q times codes, both from a column on; rows <= kTileRows, columns <= kDepth.
 //   Tiles
 //       What AnyTile keeps from call to call.
 //   RegisterPeak
@@ -35,9 +37,12 @@
 TERN_BEGIN_TARGET
 namespace ternary {
 
+// Rows that share unpacked codes: at most so many, and so many bytes.
 constexpr int64_t kRowChunk = 256;
+constexpr int64_t kRowChunkBytes = 1 << 20;
 
-// What becomes of the dot products of a row with the 16 rows of a panel.
+// What becomes of the dot products of a row with the 16 rows of a panel; Rows: of several rows with
+// P panels.
 struct StoreDots {
   int32_t* dots;
   int64_t n;
@@ -51,6 +56,12 @@ struct StoreDots {
     const int64_t count = std::min(kPanelRows, n - panel * kPanelRows);
     int32_t* const to = dots + row * n + panel * kPanelRows;
     for (int64_t r = 0; r < count; ++r) to[r] = acc[r] - sum[row];
+  }
+  template <int P>
+  void Rows(int64_t row, int64_t rows, int64_t panel, const int32_t* acc) const {
+    for (int64_t i = 0; i < rows * P; ++i) {
+      (*this)(row + i / P, panel + i % P, acc + i * kPanelRows);
+    }
   }
 };
 
@@ -87,6 +98,28 @@ struct StoreFloats {
       StoreN16(y, to, count);
     }
   }
+  template <int P>
+  void Rows(int64_t row, int64_t rows, int64_t panel, const int32_t* acc) const {
+    if (out.bias != nullptr || (panel + P) * kPanelRows > n) {
+      for (int64_t i = 0; i < rows * P; ++i) {
+        (*this)(row + i / P, panel + i % P, acc + i * kPanelRows);
+      }
+      return;
+    }
+    // The usual case, with everything that rows share in registers.
+    const int64_t stride = out.y_stride;
+    float* to = out.y + row * stride + panel * kPanelRows;
+    const int32_t* const sums = sum + row;
+    const float* const factors = factor + (row - first);
+    for (int64_t r = 0; r < rows; ++r, to += stride) {
+      const VI row_sum = hn::Set(DI(), sums[r]);
+      const auto row_factor = hn::Set(D(), factors[r]);
+      for (int p = 0; p < P * kParts; ++p, acc += kLanes) {
+        const VI dot = hn::Sub(hn::LoadU(DI(), acc), row_sum);
+        hn::StoreU(hn::Mul(hn::ConvertTo(D(), dot), row_factor), D(), to + p * kLanes);
+      }
+    }
+  }
 };
 
 // Rows begin .. end - 1, at most kRowChunk, times P panels.
@@ -98,12 +131,12 @@ HWY_NOINLINE void MultiplyChunk(const TernaryPanels& w, const TernaryRows& x, in
   HWY_ALIGN uint8_t codes[P * kCodeBytes];
   HWY_ALIGN int32_t acc[kRowChunk * P * kPanelRows];
   const int64_t rows = end - begin;
-  std::memset(acc, 0, static_cast<size_t>(rows * P * kPanelRows) * sizeof(int32_t));
   Tiles state;
   // Tiles of nearly equal height: a low one would leave the multipliers waiting for each other.
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
-  for (int64_t c = 0; c < PaddedColumns(w.k); c += kDepth) {
-    const int64_t columns = std::min(kDepth, PaddedColumns(w.k) - c);
+  const int64_t depth = PieceColumns(PaddedColumns(w.k));
+  for (int64_t c = 0; c < PaddedColumns(w.k); c += depth) {
+    const int64_t columns = std::min(depth, PaddedColumns(w.k) - c);
     const bool expands = w.layout == TernaryLayout::kPanelsBase3;
     const uint8_t* const packed = PanelPiece(w, panel, c, columns, pieces);
     for (int p = 1; p < P && expands; ++p) {
@@ -118,11 +151,9 @@ HWY_NOINLINE void MultiplyChunk(const TernaryPanels& w, const TernaryRows& x, in
         for (int p = 0; p < P; ++p) __builtin_prefetch(store.Place(begin + r, panel + p), 1);
       }
       AnyTile<P>(state, row_end - row, i == 0 ? packed : nullptr, piece_stride, codes, columns,
-                 x.q + (begin + row) * x.stride + c, x.stride, acc + row * P * kPanelRows);
+                 x.q + (begin + row) * x.stride + c, x.stride, acc + row * P * kPanelRows, c == 0);
       if (last) {
-        for (int64_t r = row; r < row_end; ++r) {
-          for (int p = 0; p < P; ++p) store(begin + r, panel + p, acc + (r * P + p) * kPanelRows);
-        }
+        store.template Rows<P>(begin + row, row_end - row, panel, acc + row * P * kPanelRows);
       }
     }
   }
@@ -154,7 +185,8 @@ HWY_INLINE void MultiplyRow(const TernaryPanels& w, const int8_t* q, int64_t row
 template <typename Store>
 HWY_INLINE void Multiply(const TernaryPanels& w, const TernaryRows& x, const TernaryRange& range,
                          Store store) {
-  const int64_t chunks = (range.row_end - range.row_begin + kRowChunk - 1) / kRowChunk;
+  const int64_t most = std::clamp<int64_t>(kRowChunkBytes / x.stride, kTileRows, kRowChunk);
+  const int64_t chunks = (range.row_end - range.row_begin + most - 1) / most;
   for (int64_t i = 0; i < chunks; ++i) {
     const int64_t all = range.row_end - range.row_begin;
     const int64_t begin = range.row_begin + all * i / chunks;
