@@ -25,14 +25,17 @@ void EncodeFields(const int8_t* trits, uint8_t* codes) {
 
 template <int kColumns, int kRun, bool kFirstHigh>
 bool DecodeFields(const uint8_t* codes, int8_t* trits) {
-  for (int i = 0; i < kColumns / 4; ++i) {
-    if ((codes[i] & codes[i] >> 1 & 0x55) != 0) return false;
-  }
-  for (int column = 0; column < kColumns; ++column) {
-    const int in_run = column % (4 * kRun);
-    const int shift = FieldShift<kRun, kFirstHigh>(in_run / kRun);
-    const uint8_t code = codes[column / (4 * kRun) * kRun + in_run % kRun];
-    trits[column] = static_cast<int8_t>((code >> shift & 3) - 1);
+  // Loops without exits over bytes that lie side by side, which become vectors.
+  int wrong = 0;
+  for (int i = 0; i < kColumns / 4; ++i) wrong |= codes[i] & codes[i] >> 1 & 0x55;
+  if (wrong != 0) return false;
+  for (int run = 0; run < kColumns / 4; run += kRun) {
+    for (int field = 0; field < 4; ++field) {
+      const int shift = FieldShift<kRun, kFirstHigh>(field);
+      for (int i = 0; i < kRun; ++i) {
+        *trits++ = static_cast<int8_t>((codes[run + i] >> shift & 3) - 1);
+      }
+    }
   }
   return true;
 }
