@@ -47,7 +47,7 @@ TEST(LinalgAllocationsTest, NoneOnceWarm) {
       for (const auto& [count, n] : {std::pair<int64_t, int64_t>{40, 24}, {1, 220}}) {
         SCOPED_TRACE(testing::Message() << threads << " threads, " << DTypeName(dtype) << ", "
                                         << count << " of " << n);
-        Context ctx({.threads = threads, .seed = 0, .log = {}});
+        Context ctx({.threads = threads, .log = {}});
         ctx.AddBackend(std::make_unique<CpuBackend>());
         const auto [a, b] = RandomSystem(ctx, dtype, count, n);
         const auto run = [&, &a = a, &b = b] {

@@ -40,7 +40,7 @@ TEST(ShippedModel, HasTheSameLogitsAndTokensOnEveryTarget) {
     if (!target.supported) continue;
     for (const int threads : {1, 3}) {
       SCOPED_TRACE(std::string(target.name) + ", " + std::to_string(threads) + " threads");
-      Context ctx({.threads = threads, .seed = 0, .log = {}});
+      Context ctx({.threads = threads, .log = {}});
       ctx.AddBackend(std::make_unique<CpuBackend>(target.name));
       const LoadedModel loaded = LoadModel(ctx, kDirectory);
       EXPECT_EQ(loaded.tokenizer.value().Encode(expected.at("prompt").get<std::string>()), prompt);

@@ -43,7 +43,7 @@ TEST(TokenAllocationsTest, NoneOnceWarm) {
         SCOPED_TRACE(testing::Message()
                      << (weights == nn::WeightKind::kF32 ? "plain" : "ternary") << ", " << threads
                      << " threads, cache in " << DTypeName(kv_dtype));
-        Context ctx({.threads = threads, .seed = 0, .log = {}});
+        Context ctx({.threads = threads, .log = {}});
         ctx.AddBackend(std::make_unique<CpuBackend>());
         const auto model = Model::Create(ctx, SmallConfig(weights), 60);
         model->Pack(ctx);

@@ -7,7 +7,7 @@
 namespace tern {
 
 Context::Context(ContextOptions options)
-    : threads_(options.threads, options.cpus), seed_(options.seed), log_(std::move(options.log)) {}
+    : threads_(options.threads, options.cpus), log_(std::move(options.log)) {}
 
 Context::~Context() = default;
 

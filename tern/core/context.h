@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Context: what a computation needs from its surroundings: threads, devices with their memory
-// pools, a log sink, a seed. The caller makes it and hands it down; there is no global one. It must
+// pools, a log sink. The caller makes it and hands it down; there is no global one. It must
 // outlive the tensors that were made with it.
 //
 // Several threads may use one Context: the pools are thread-safe, and a parallel loop that finds
 // the threads busy runs in its caller alone.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -24,8 +23,7 @@ using LogSink = std::function<void(LogLevel, std::string_view)>;
 
 struct ContextOptions {
   int threads = 1;  // including the caller
-  uint64_t seed = 0;
-  LogSink log;  // empty: messages are dropped
+  LogSink log;      // empty: messages are dropped
   // Pins the threads: a CPU for each, the first for the thread that makes the context, as
   // ThreadPool says; CpuTopology::core_cpus are fit. Empty: the system places them.
   std::vector<int> cpus = {};
@@ -46,7 +44,6 @@ class Context {
 
   ThreadPool& threads() { return threads_; }
   MemoryPool& pool() const { return default_backend().pool(); }
-  uint64_t seed() const { return seed_; }
   void Log(LogLevel level, std::string_view message) const;
 
   // Uninitialized elements on the default device, or on `like`'s.
@@ -60,7 +57,6 @@ class Context {
  private:
   ThreadPool threads_;
   std::vector<std::unique_ptr<Backend>> backends_;
-  uint64_t seed_;
   LogSink log_;
 };
 

@@ -43,7 +43,7 @@ class ContextTest : public testing::Test {
     return std::nullopt;
   }
 
-  Context ctx_{ContextOptions{.threads = 1, .seed = 7, .log = {}}};
+  Context ctx_{ContextOptions{.threads = 1, .log = {}}};
 };
 
 TEST_F(ContextTest, TheFirstBackendIsTheDefault) {
@@ -56,7 +56,6 @@ TEST_F(ContextTest, TheFirstBackendIsTheDefault) {
   EXPECT_EQ(tensor.device(), (Device{DeviceKind::kMock, 3}));
   EXPECT_GT(first.pool().stats().of(MemoryTag::kWeights).live_bytes, 0u);
   EXPECT_EQ(second.pool().stats().live_bytes, 0u);
-  EXPECT_EQ(ctx_.seed(), 7u);
 }
 
 TEST_F(ContextTest, NamesTheDeviceThatItLacks) {
@@ -118,7 +117,7 @@ TEST_F(ContextTest, AnUnsupportedOpNamesBackendOpAndOperands) {
 
 TEST_F(ContextTest, LogsToTheSinkOrNowhere) {
   std::vector<std::pair<LogLevel, std::string>> messages;
-  const Context loud({.threads = 1, .seed = 0, .log = [&](LogLevel level, std::string_view text) {
+  const Context loud({.threads = 1, .log = [&](LogLevel level, std::string_view text) {
                         messages.emplace_back(level, text);
                       }});
   loud.Log(LogLevel::kWarning, "falls back");

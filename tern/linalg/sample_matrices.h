@@ -22,7 +22,7 @@ namespace tern::linalg::testing {
 using Values = std::vector<double>;  // row-major
 
 inline std::unique_ptr<Context> MakeContext(int threads, const char* target = "") {
-  auto ctx = std::make_unique<Context>(ContextOptions{.threads = threads, .seed = 0, .log = {}});
+  auto ctx = std::make_unique<Context>(ContextOptions{.threads = threads, .log = {}});
   ctx->AddBackend(std::make_unique<CpuBackend>(target));
   return ctx;
 }

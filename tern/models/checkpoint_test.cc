@@ -398,8 +398,8 @@ TEST_F(CheckpointTest, TokenIdsNeedNoTokenizer) {
 
 TEST_F(CheckpointTest, ReportsTensorsThatNobodyAskedFor) {
   std::string log;
-  Context ctx(ContextOptions{
-      .threads = 1, .seed = 0, .log = [&](LogLevel, std::string_view text) { log += text; }});
+  Context ctx(
+      ContextOptions{.threads = 1, .log = [&](LogLevel, std::string_view text) { log += text; }});
   ctx.AddBackend(std::make_unique<CpuBackend>());
   ModelConfig biased = LlamaConfig();
   biased.attention_bias = true;

@@ -32,7 +32,7 @@ inline ModelConfig SmallConfig() {
 }
 
 inline std::unique_ptr<Context> CpuContext(std::string_view target = {}, int threads = 1) {
-  auto ctx = std::make_unique<Context>(ContextOptions{.threads = threads, .seed = 0, .log = {}});
+  auto ctx = std::make_unique<Context>(ContextOptions{.threads = threads, .log = {}});
   ctx->AddBackend(std::make_unique<CpuBackend>(target));
   return ctx;
 }

@@ -34,7 +34,7 @@ std::vector<std::string> SupportedTargets() {
 }
 
 std::unique_ptr<Context> MakeContext(const std::string& target) {
-  auto ctx = std::make_unique<Context>(ContextOptions{.threads = 2, .seed = 0, .log = {}});
+  auto ctx = std::make_unique<Context>(ContextOptions{.threads = 2, .log = {}});
   ctx->AddBackend(std::make_unique<CpuBackend>(target));
   return ctx;
 }

@@ -90,7 +90,7 @@ struct Result {
 std::unique_ptr<Context> MakeTimedContext(const Options& options, int threads,
                                           TimedBackend** backend) {
   auto ctx = std::make_unique<Context>(
-      ContextOptions{.threads = threads, .seed = 0, .log = {}, .cpus = CpusFor(options, threads)});
+      ContextOptions{.threads = threads, .log = {}, .cpus = CpusFor(options, threads)});
   auto timed = std::make_unique<TimedBackend>(
       ReadSettings().cpu_target,
       MemoryPoolOptions{.byte_limit = options.memory_limit_bytes, .source = nullptr});
