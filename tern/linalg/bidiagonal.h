@@ -48,6 +48,12 @@ Rotation<T> MakeRotation(T f, T g) {
   return {scaled.c, scaled.s, std::scalbn(scaled.r, exponent)};
 }
 
+// Makes rows unit vectors again, whose padding must be zero. A rotation's c and s share the error
+// of its root, and a reflection has that of one dot product: what thousands of them have passed
+// over drifts in its length more than in its direction.
+template <typename T>
+void NormalizeRows(const Env& env, const Matrix<T>& rows);
+
 // Golub and Reinsch's implicitly shifted QR iteration with the zero-shift sweeps and convergence
 // criteria of Demmel and Kahan ("Accurate singular values of bidiagonal matrices", 1990): every
 // value has a small relative error. Multiplies ut and vt, whose rows must be unit vectors, by the

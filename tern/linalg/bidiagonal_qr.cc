@@ -259,24 +259,23 @@ class QrIteration {
   T largest_ = 0, smallest_ = 0;
 };
 
-// Makes rows unit vectors again. A rotation's c and s share the error of its root, and so a row
-// that thousands have passed through drifts in its length more than in its direction.
+}  // namespace
+
 template <typename T>
 void NormalizeRows(const Env& env, const Matrix<T>& rows) {
+  const int64_t width = (rows.columns + 15) / 16 * 16;
   for (int64_t i = 0; i < rows.rows; ++i) {
     T* const row = rows.Row(i);
-    const T factor = 1 / std::sqrt(SvdKernelsOf<T>(env).dot(row, row, rows.columns));
+    const T factor = 1 / std::sqrt(SvdKernelsOf<T>(env).dot(row, row, width));
     for (int64_t j = 0; j < rows.columns; ++j) row[j] *= factor;
   }
 }
 
-}  // namespace
-
 template <typename T>
 void BidiagonalQr(const Env& env, Bidiagonal<T> b, Matrix<T> ut, Matrix<T> vt) {
   QrIteration<T>(env, b, ut, vt).Run();
-  NormalizeRows(env, ut);
-  NormalizeRows(env, vt);
+  NormalizeRows<T>(env, ut);
+  NormalizeRows<T>(env, vt);
   for (int64_t i = 0; i < b.n; ++i) {
     if (!std::signbit(b.d[i])) continue;
     b.d[i] = -b.d[i];
@@ -285,6 +284,8 @@ void BidiagonalQr(const Env& env, Bidiagonal<T> b, Matrix<T> ut, Matrix<T> vt) {
   }
 }
 
+template void NormalizeRows<float>(const Env&, const Matrix<float>&);
+template void NormalizeRows<double>(const Env&, const Matrix<double>&);
 template void BidiagonalQr<float>(const Env&, Bidiagonal<float>, Matrix<float>, Matrix<float>);
 template void BidiagonalQr<double>(const Env&, Bidiagonal<double>, Matrix<double>, Matrix<double>);
 

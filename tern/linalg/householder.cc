@@ -9,6 +9,7 @@ namespace tern::linalg {
 namespace {
 
 constexpr int64_t kBlock = 32;
+constexpr int64_t kChunk = 64;
 
 // The block's product H(0) H(1) ... is I - V^T t V with V its rows, padded with zeros, and t upper
 // triangular. Dot products are summed in lanes: where all elements are alike, as in Laeuchli's
@@ -30,12 +31,22 @@ void MakeFactor(const Env& env, Matrix<T> v, const T* tau, Matrix<T> t) {
   }
 }
 
-// x = x (I - V^T t V), or with t's transpose.
+// x = x (I - V^T t V), or with t's transpose. The products x V^T are summed in chunks: where most
+// elements of x are nothing beside a few, a long sum would round hundreds of times what is small.
 template <typename T>
 void ApplyBlock(const Env& env, Matrix<T> v, Matrix<T> t, Matrix<T> x) {
   if (x.rows == 0) return;
   const WorkMatrix<T> first(env.pool, x.rows, v.rows), second(env.pool, x.rows, v.rows);
-  Multiply<T>(env, 1, x, v.Transposed(), false, first.view());
+  for (int64_t j = 0; j < x.columns; j += kChunk) {
+    const int64_t width = std::min(kChunk, x.columns - j);
+    Multiply<T>(env, 1, x.Block(0, j, x.rows, width), v.Block(0, j, v.rows, width).Transposed(),
+                false, j == 0 ? first.view() : second.view());
+    for (int64_t i = 0; i < x.rows && j > 0; ++i) {
+      T* const sum = first.view().Row(i);
+      const T* const part = second.view().Row(i);
+      for (int64_t k = 0; k < v.rows; ++k) sum[k] += part[k];
+    }
+  }
   Multiply<T>(env, 1, first.view(), t, false, second.view());
   Multiply<T>(env, -1, second.view(), v, true, x);
 }

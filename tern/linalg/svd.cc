@@ -43,7 +43,9 @@ void SvdByBidiagonal(const Env& env, Matrix<T> a, SvdMethod method, const TallSv
   }
   MultiplyByReflectors<T>(env, left, out.ut.Block(0, 0, out.ut.rows, left.rows().columns));
   MultiplyByReflectors<T>(env, right, out.vt);
-  if (tall) MultiplyByReflectors<T>(env, q, out.ut);
+  if (!tall) return;
+  MultiplyByReflectors<T>(env, q, out.ut);
+  NormalizeRows<T>(env, out.ut);
 }
 
 template void SvdByBidiagonal<float>(const Env&, Matrix<float>, SvdMethod, const TallSvd<float>&);
