@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
-// JSON from files that nobody vouches for. Parsing is bounded in size and nesting, refuses
-// duplicate keys, and every Error names the file and the place. JsonObject reads typed values with
-// their ranges, so that a configuration's reader holds no checks of its own. Numbers beyond 64 bits
-// become doubles, as in every JSON library; NaN and Infinity are not JSON and are refused.
+// JSON files, and objects with typed access: JsonObject reads values with their ranges, so that a
+// configuration's reader holds no checks of its own.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -14,28 +11,16 @@
 #include <string_view>
 #include <vector>
 
+#include "tern/json/parse_json.h"
+
 namespace tern {
 
-struct JsonLimits {
-  size_t max_bytes = size_t{256} << 20;
-  int max_depth = 64;  // arrays and objects open at once
-};
-
-// Parses one JSON value that fills the text. `place` is what Errors call the text: a file's path.
-// Throws Error(kInvalidFile) with line and column.
-nlohmann::json ParseJson(std::string_view text, const std::string& place, JsonLimits limits = {});
-
-// The same for a whole file; Error(kIo) when it cannot be read.
+// ParseJson of a whole file; Error(kIo) when it cannot be read.
 nlohmann::json ReadJsonFile(const std::string& path, JsonLimits limits = {});
 
 // Writes the value, indented by two, through an AtomicFile: the path holds either what it held or
 // all of it. Strings that are not UTF-8 are Error(kInvalidArgument).
 void WriteJsonFile(const std::string& path, const nlohmann::ordered_json& value);
-
-// Text from a file, fit for one line of a message: control characters and bytes that are not ASCII
-// come escaped, what follows after max_chars is left out. Quoted adds double quotes around it.
-std::string Escaped(std::string_view text, size_t max_chars = 120);
-std::string Quoted(std::string_view text, size_t max_chars = 120);
 
 // A JSON object with typed access. It keeps a reference: the JSON value must outlive it. Get…
 // throws Error(kInvalidFile) that names place and key when the key is missing or null, has another

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
-// For tests: safetensors images put together from any header text, and the Error that a call
-// throws.
+// For tests: safetensors images put together from any header text.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <cstdint>
 #include <initializer_list>
@@ -11,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "tern/base/error.h"
 #include "tern/base/test_directory.h"
+#include "tern/base/test_error.h"
 
 namespace tern::testing {
 
@@ -29,30 +26,6 @@ inline std::string Image(std::string_view header, std::string_view data,
   std::string image;
   for (int i = 0; i < 8; ++i) image += static_cast<char>(length >> (8 * i) & 0xff);
   return image.append(header).append(data);
-}
-
-// The Error that the call throws; a test failure and an empty Error when it throws none.
-template <typename Call>
-Error ErrorOf(Call&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no Error was thrown";
-  return Error(ErrorKind::kUnsupported, "");
-}
-
-// Expects the Error's kind and that its message, one line, holds each of the texts.
-template <typename Call>
-void ExpectError(Call&& call, ErrorKind kind, std::initializer_list<std::string_view> texts) {
-  const Error error = ErrorOf(call);
-  const std::string_view message = error.what();
-  EXPECT_EQ(error.kind(), kind) << message;
-  for (const std::string_view text : texts) {
-    EXPECT_NE(message.find(text), std::string_view::npos) << message << "\nlacks: " << text;
-  }
-  EXPECT_EQ(message.find('\n'), std::string_view::npos) << message;
 }
 
 }  // namespace tern::testing

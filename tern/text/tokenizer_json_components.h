@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tern/text/strict_json.h"
+#include "tern/text/json_cursor.h"
 #include "tern/text/tokenizer_spec.h"
 
 namespace tern::internal {

@@ -5,9 +5,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "tern/json/parse_json.h"
 #include "tern/text/added_tokens.h"
+#include "tern/text/json_cursor.h"
 #include "tern/text/pair_map.h"
-#include "tern/text/strict_json.h"
 #include "tern/text/tokenizer_json.h"
 #include "tern/text/tokenizer_json_components.h"
 #include "tern/text/unigram.h"
@@ -305,7 +306,7 @@ void CheckTemplateIds(const JsonCursor& post, const TokenizerSpec& spec) {
 }  // namespace
 
 TokenizerSpec ReadTokenizerJson(std::string_view json, std::string_view name) {
-  const nlohmann::json document = ParseStrictJson(json, name);
+  const nlohmann::json document = ParseJson(json, std::string(name), {.max_depth = 32});
   const JsonCursor root(document, name);
   root.ExpectOnlyKeys({"version", "truncation", "padding", "added_tokens", "normalizer",
                        "pre_tokenizer", "post_processor", "decoder", "model"});

@@ -186,16 +186,16 @@ TEST(TokenizerJson, BadAddedTokens) {
 TEST(TokenizerJson, DamagedJson) {
   const std::string good = SmallTokenizerJson({"a b"}).dump();
   for (size_t size = 0; size < good.size(); size += 1 + size / 20) {
-    EXPECT_THAT(Complaint(good.substr(0, size)), HasSubstr("bad/tokenizer.json: byte "));
+    EXPECT_THAT(Complaint(good.substr(0, size)), HasSubstr("bad/tokenizer.json: line 1, column "));
   }
   EXPECT_THAT(Complaint("[1, 2]"), HasSubstr("an object is needed"));
   EXPECT_THAT(Complaint("{\"model\": {\"vocab\": {\"a\": 1, \"a\": 2}}}"),
-              AllOf(HasSubstr("/model/vocab"), HasSubstr("\"a\" appears twice")));
-  EXPECT_THAT(Complaint(std::string(1 << 20, '[')), HasSubstr("nested deeper than"));
+              AllOf(HasSubstr("line 1, column "), HasSubstr("\"a\" appears twice")));
+  EXPECT_THAT(Complaint(std::string(1 << 20, '[')), HasSubstr("nested more than 32 deep"));
   std::string deep;
   for (int i = 0; i < 100'000; ++i) deep += "{\"a\":";
-  EXPECT_THAT(Complaint(deep), HasSubstr("nested deeper than"));
-  EXPECT_THAT(Complaint("{\"version\": \"\xFF\"}"), HasSubstr("byte 14"));
+  EXPECT_THAT(Complaint(deep), HasSubstr("nested more than 32 deep"));
+  EXPECT_THAT(Complaint("{\"version\": \"\xFF\"}"), HasSubstr("line 1, column 1"));
 }
 
 TEST(TokenizerJson, FilesThatCannotBeRead) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reading JSON that a stranger wrote: bounded depth, no duplicate keys, and a cursor whose every
-// complaint names the file and the place (a JSON pointer) in it.
+// A cursor in a JSON document that a stranger wrote: every complaint names the file and the place
+// (a JSON pointer) in it.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,6 @@
 #include "tern/base/error.h"
 
 namespace tern {
-
-// Throws Error(kInvalidFile) that names `name` and the byte for malformed JSON, a duplicate key, or
-// nesting deeper than 32.
-nlohmann::json ParseStrictJson(std::string_view text, std::string_view name);
 
 // One value of a document and where it is. Refers to the document and the file's name.
 class JsonCursor {
