@@ -31,7 +31,7 @@ constexpr std::string_view kQwen2 =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-// Longer tokens are not taken apart: the time for that grows with the square.
+// A longer token is refused: the time to take it apart grows with the square.
 constexpr size_t kMaxMergedBytes = 512;
 
 constexpr std::string_view kSpace = "\u2581";

@@ -64,7 +64,7 @@ ordered_json WriteUnigram(const TokenizerSpec& spec) {
 
 ordered_json WriteBpe(const TokenizerSpec& spec) {
   std::unordered_map<int32_t, std::string_view> spellings;
-  // ordered_json looks a key up in linear time; a map ordered by id keeps large vocabularies fast.
+  // ordered_json looks each key up in linear time before it adds one; the vector below it does not.
   ordered_json::object_t vocab;
   vocab.reserve(spec.vocab.size());
   bool spaces = false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The unigram language model (Kudo 2018): a piece of text is cut into the tokens whose scores sum
-// highest, by Viterbi. Characters that no token begins cost the lowest score less 10 and become,
-// runs of them together, the tokens of their bytes (byte_fallback) or one unknown token. Special
-// tokens are never found in text here, though they may be in the vocabulary.
+// highest, by Viterbi. A character that is no token by itself may be unknown, for the lowest score
+// less 10; runs of such become the tokens of their bytes (byte_fallback) or one unknown token.
+// Special tokens are never found in text here, though they may be in the vocabulary.
 // Immutable; threads share it.
 #pragma once
 
