@@ -7,7 +7,6 @@
 
 #include <immintrin.h>
 
-#include <array>
 #include <cstring>
 
 #include "tern/kernels/ternary/groups-base3-inl.h"
@@ -19,8 +18,8 @@ namespace ternary {
 constexpr bool kFastBase3 = true;
 
 struct alignas(64) Base3Tables {
-  std::array<uint8_t, 128> fields = {};
-  std::array<uint8_t, 64> fifth = {};  // by a byte's upper six bits
+  uint8_t fields[128] = {};
+  uint8_t fifth[64] = {};  // by a byte's upper six bits
 
   constexpr Base3Tables() {
     for (int i = 0; i < 63; ++i) fifth[i] = static_cast<uint8_t>(4 * i / 84 * 84);
@@ -38,10 +37,10 @@ struct Base3Codes {
 };
 
 HWY_INLINE Base3Codes LoadBase3(const uint8_t* base3) {
-  const uint8_t* const fields = kBase3Tables.fields.data();
+  const uint8_t* const fields = kBase3Tables.fields;
   const __m512i bytes = _mm512_loadu_si512(base3);
-  const __m512i fifth = _mm512_permutexvar_epi8(_mm512_srli_epi16(bytes, 2),
-                                                _mm512_load_si512(kBase3Tables.fifth.data()));
+  const __m512i fifth =
+      _mm512_permutexvar_epi8(_mm512_srli_epi16(bytes, 2), _mm512_load_si512(kBase3Tables.fifth));
   const __m512i low = _mm512_sub_epi8(bytes, fifth);
   return {_mm512_permutex2var_epi8(_mm512_load_si512(fields), low, _mm512_load_si512(fields + 64)),
           fifth};
