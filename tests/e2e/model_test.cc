@@ -572,6 +572,9 @@ TEST(Gguf, IsConvertedBothWays) {
   Refuses(2, {"convert", file, back, "--embeddings", "q8_0"}, {"--embeddings", back});
   Refuses(1, {"convert", back, back + "2", "--i2s-layout", "i2_s_64"}, {back, "I2_S"});
   EXPECT_THAT(Succeeds({"convert", file, file + "16.gguf"}).out, HasSubstr("rounding 1 tensor\n"));
+  Refuses(1, {"logits", file, "--ids", "1", "--i2s-layout", "i2_s_64"},
+          {file, "i2_s, not i2_s_64"});
+  Refuses(2, {"logits", file, "--ids", "1", "--i2s-layout", "i2_t"}, {"--i2s-layout"});
   // The file is read as a model, whose trits do not train.
   Refuses(1,
           {"train", "--init", file, "--data", directory.Write("text.txt", "Once upon a time"),

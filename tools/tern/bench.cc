@@ -36,6 +36,7 @@ constexpr const char* kExamples =
 
 struct Options : CommonOptions {
   std::string model;
+  LoadOptions load;
   std::string shape;
   int64_t prompt = 256;
   int64_t generate = 48;
@@ -304,10 +305,13 @@ std::vector<int> ThreadCounts(const Options& options) {
 std::vector<std::unique_ptr<Model>> MakeModels(Context& ctx, const Options& options) {
   std::vector<std::optional<TernaryLayout>> layouts(options.layouts.begin(), options.layouts.end());
   if (layouts.empty()) layouts.emplace_back();
+  LoadOptions load = options.load;
+  load.tokenizer = false;
   std::vector<std::unique_ptr<Model>> models;
   for (const std::optional<TernaryLayout> layout : layouts) {
+    load.layout = layout;
     models.push_back(options.shape.empty()
-                         ? Load(ctx, options.model, {.layout = layout, .tokenizer = false}).model
+                         ? Load(ctx, options.model, load).model
                          : MakeRandomModel(ctx, ShapeConfig(options.shape), layout));
   }
   return models;
@@ -399,6 +403,7 @@ void AddBench(CLI::App& app, Runner* run) {
   command->add_flag("--all-logits", options->all_logits,
                     "Compute every logit, as sampling without --top-k does");
   command->add_flag("--ops", options->ops, "Also the time of each kind of op");
+  AddLoadOptions(command, &options->load);
   AddOutputOptions(command, options.get());
   command->callback([run, options] {
     if (options->model.empty() && options->shape.empty()) {

@@ -42,11 +42,10 @@ constexpr int64_t kDefaultContext = 4096;
 
 struct Options : CommonOptions {
   std::string model;
-  FloatWeights weights = FloatWeights::kByFamily;
-  std::optional<TernaryLayout> layout;
+  LoadOptions load;
   std::string system;
   std::string template_path;
-  std::string load;
+  std::string conversation;
   GenerateOptions generate;
   int64_t context = 0;  // 0: kDefaultContext, or as many as the model has
   DType kv_type = DType::kF32;
@@ -80,8 +79,7 @@ class Chat {
  public:
   Chat(Context& ctx, const Options& options)
       : options_(options),
-        loaded_(LoadWithTokenizer(ctx, options.model,
-                                  {.weights = options.weights, .layout = options.layout})),
+        loaded_(LoadWithTokenizer(ctx, options.model, options.load)),
         format_(FormatOf(loaded_, options)),
         session_(ctx, *loaded_.model,
                  {.capacity = options.context > 0 ? options.context
@@ -90,7 +88,7 @@ class Chat {
                   .kv_dtype = options.kv_type}),
         conversation_({.messages = {}, .now = LocalTime()}) {
     Reset();
-    if (!options.load.empty()) LoadMessages(options.load);
+    if (!options.conversation.empty()) LoadMessages(options.conversation);
   }
 
   int Run() {
@@ -303,7 +301,8 @@ void AddChat(CLI::App& app, Runner* run) {
   AddModelArgument(command, &options->model);
   command->add_option("--system", options->system, "What the model is told before all else")
       ->type_name("TEXT");
-  command->add_option("--load", options->load, "Goes on with a conversation that /save wrote")
+  command
+      ->add_option("--load", options->conversation, "Goes on with a conversation that /save wrote")
       ->check(NotEmpty())
       ->type_name("FILE");
   command
@@ -322,8 +321,8 @@ void AddChat(CLI::App& app, Runner* run) {
       ->type_name("N");
   AddKvTypeOption(command, &options->kv_type);
   AddSamplerOptions(command, &generate.sampler);
-  AddWeightsOption(command, &options->weights);
-  AddLayoutOption(command, &options->layout);
+  AddLoadOptions(command, &options->load);
+  AddLayoutOption(command, &options->load.layout);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

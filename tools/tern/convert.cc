@@ -52,17 +52,15 @@ const std::map<std::string, DType> kFloats = {
 
 // Of GGUF files: names of TritBlock and of FloatBlock or GgmlType.
 const std::set<std::string> kGgufTypes = {"i2_s", "tq1_0", "tq2_0"};
-const std::set<std::string> kLayouts = {"i2_s", "i2_s_64", "i2_s_rows"};
 const std::map<std::string, std::string> kEmbeddings = {
     {"f32", "F32"}, {"f16", "F16"}, {"bf16", "BF16"}, {"q8_0", "Q8_0"}, {"q6_k", "Q6_K"}};
 
 struct Options : CommonOptions {
   std::string in;
-  FloatWeights weights = FloatWeights::kByFamily;
+  LoadOptions load;
   std::string out;
   std::string type;
   std::string embeddings = "f16";
-  std::string i2s_layout;
   std::string float_type;
   uint64_t max_shard_bytes = SaveOptions().max_shard_bytes;
   bool force = false;
@@ -115,10 +113,8 @@ struct Converted {
 };
 
 LoadedModel LoadIn(Context& ctx, const Options& options) {
-  LoadOptions load;
-  load.weights = options.weights;
+  LoadOptions load = options.load;
   load.keep_masters = TypeOf(options) == "hf-masters";
-  load.i2_s_layout = options.i2s_layout;
   return Load(ctx, options.in, load);
 }
 
@@ -283,13 +279,6 @@ void AddConvert(CLI::App& app, Runner* run) {
       ->capture_default_str()
       ->type_name("TYPE");
   command
-      ->add_option("--i2s-layout", options->i2s_layout,
-                   "How the codes of IN's I2_S tensors lie, which the file does not\n"
-                   "tell: i2_s (x86, the published files), i2_s_64 (written on ARM)\n"
-                   "or i2_s_rows (without ACT_PARALLEL)")
-      ->check(CLI::IsMember(kLayouts).description(""))
-      ->type_name("NAME");
-  command
       ->add_option("--float", options->float_type,
                    "Type of embeddings, norms and masters: f32, bf16 or f16\n"
                    "(default: f32, which holds any of them exactly, and which\n"
@@ -300,7 +289,7 @@ void AddConvert(CLI::App& app, Runner* run) {
       ->transform(SizeValue())
       ->type_name("SIZE");
   command->add_flag("--force", options->force, "OUT may hold a model: it is replaced");
-  AddWeightsOption(command, &options->weights);
+  AddLoadOptions(command, &options->load);
   AddCommonOptions(command, options.get());
   command->callback([run, command, options] {
     CheckOptions(*command, *options);

@@ -29,6 +29,7 @@ struct Options : CommonOptions {
   std::string model;
   std::vector<std::string> texts;
   std::string ids;
+  LoadOptions load;
 };
 
 int Run(const Options& options) {
@@ -37,9 +38,9 @@ int Run(const Options& options) {
   LoadedModel loaded;
   if (!options.ids.empty()) {
     inputs.push_back(ParseIds(options.ids, "--ids"));
-    loaded = Load(*ctx, options.model);
+    loaded = Load(*ctx, options.model, options.load);
   } else {
-    loaded = LoadWithTokenizer(*ctx, options.model, {}, Purpose::kEmbed);
+    loaded = LoadWithTokenizer(*ctx, options.model, options.load, Purpose::kEmbed);
     EncodeOptions encode;
     encode.add_special = true;
     for (const std::string& text : options.texts) {
@@ -75,6 +76,7 @@ void AddEmbed(CLI::App& app, Runner* run) {
       ->check(NotEmpty())
       ->type_name("IDS");
   input->require_option(1);
+  AddLoadOptions(command, &options->load);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

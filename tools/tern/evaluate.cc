@@ -31,7 +31,7 @@ constexpr const char* kExamples =
 
 struct Options : CommonOptions {
   std::string model;
-  FloatWeights weights = FloatWeights::kByFamily;
+  LoadOptions load;
   std::string file;
 };
 
@@ -39,7 +39,7 @@ int Run(const Options& options) {
   const std::vector<ChoiceQuestion> questions =
       ParseChoiceQuestions(ReadFile(options.file, kMaxTextBytes), options.file);
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model, {.weights = options.weights});
+  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model, options.load);
 
   ChoiceAccuracy plain;
   ChoiceAccuracy per_byte;
@@ -93,7 +93,7 @@ void AddEvaluate(CLI::App& app, Runner* run) {
   command->add_option("--file", options->file, "Questions, a line of JSON each")
       ->required()
       ->type_name("FILE");
-  AddWeightsOption(command, &options->weights);
+  AddLoadOptions(command, &options->load);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

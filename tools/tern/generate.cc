@@ -23,8 +23,7 @@ constexpr const char* kExamples =
 
 struct Options : CommonOptions {
   std::string model;
-  FloatWeights weights = FloatWeights::kByFamily;
-  std::optional<TernaryLayout> layout;
+  LoadOptions load;
   std::string prompt;
   GenerateOptions generate;
   int64_t context = 0;
@@ -62,8 +61,7 @@ int PrintResult(const Options& options, const GenerateResult& result) {
 int Run(const Options& options) {
   AsUsage([&] { CheckSamplerOptions(options.generate.sampler); });
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  const LoadedModel loaded = LoadWithTokenizer(
-      *ctx, options.model, {.weights = options.weights, .layout = options.layout});
+  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model, options.load);
   const std::vector<int32_t> prompt =
       PromptIds(*loaded.tokenizer, loaded.model->config(), options.prompt);
   SessionOptions session_options;
@@ -108,8 +106,8 @@ void AddGenerate(CLI::App& app, Runner* run) {
       ->type_name("N");
   AddKvTypeOption(command, &options->kv_type);
   AddSamplerOptions(command, &generate.sampler);
-  AddWeightsOption(command, &options->weights);
-  AddLayoutOption(command, &options->layout);
+  AddLoadOptions(command, &options->load);
+  AddLayoutOption(command, &options->load.layout);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

@@ -47,18 +47,26 @@ LoadedModel LoadWithTokenizer(Context& ctx, const std::string& model, const Load
   return loaded;
 }
 
-void AddWeightsOption(CLI::App* command, FloatWeights* weights) {
+void AddLoadOptions(CLI::App* command, LoadOptions* load) {
   const std::map<std::string, FloatWeights> names = {{"auto", FloatWeights::kByFamily},
                                                      {"masters", FloatWeights::kMasters},
                                                      {"float", FloatWeights::kPlain}};
   command
       ->add_option_function<std::string>(
-          "--weights", [weights, names](const std::string& name) { *weights = names.at(name); },
+          "--weights", [load, names](const std::string& name) { load->weights = names.at(name); },
           "What floats without a quantization_config are: masters, which are\n"
           "quantized (unless they are ternary already), float, or what the\n"
           "family makes of them (auto, the default)")
       ->check(CLI::IsMember(std::vector<std::string>{"auto", "masters", "float"}).description(""))
       ->type_name("KIND");
+  command
+      ->add_option("--i2s-layout", load->i2_s_layout,
+                   "How the codes of a GGUF file's I2_S tensors lie, which the file does\n"
+                   "not tell: i2_s (x86, the published files), i2_s_64 (written on ARM)\n"
+                   "or i2_s_rows (without ACT_PARALLEL)")
+      ->check(
+          CLI::IsMember(std::vector<std::string>{"i2_s", "i2_s_64", "i2_s_rows"}).description(""))
+      ->type_name("NAME");
 }
 
 void AddKvTypeOption(CLI::App* command, DType* type) {

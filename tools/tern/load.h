@@ -25,8 +25,8 @@ enum class Purpose : uint8_t { kPredict, kEmbed };
 LoadedModel LoadWithTokenizer(Context& ctx, const std::string& model,
                               const LoadOptions& options = {}, Purpose purpose = Purpose::kPredict);
 
-// --weights: what floats without quantization_config are.
-void AddWeightsOption(CLI::App* command, FloatWeights* weights);
+// --weights and --i2s-layout: what a file does not say about its weights.
+void AddLoadOptions(CLI::App* command, LoadOptions* load);
 
 // --kv-type: what keys and values are rounded to.
 void AddKvTypeOption(CLI::App* command, DType* type);

@@ -27,7 +27,7 @@ constexpr const char* kExamples =
 
 struct Options : CommonOptions {
   std::string model;
-  FloatWeights weights = FloatWeights::kByFamily;
+  LoadOptions load;
   std::string ids;
   int64_t last = 1;
   int64_t greedy = 0;
@@ -57,8 +57,9 @@ int Run(const Options& options) {
         fmt::format("--last {} is more than --ids has: {}", options.last, tokens));
   }
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  const LoadedModel loaded =
-      Load(*ctx, options.model, {.weights = options.weights, .tokenizer = false});
+  LoadOptions load = options.load;
+  load.tokenizer = false;
+  const LoadedModel loaded = Load(*ctx, options.model, load);
   CheckTokenIds(ids, loaded.model->config());
   ForwardOptions forward;
   forward.last = options.last;
@@ -104,7 +105,7 @@ void AddLogits(CLI::App& app, Runner* run) {
       ->check(AtLeast(0))
       ->capture_default_str()
       ->type_name("N");
-  AddWeightsOption(command, &options->weights);
+  AddLoadOptions(command, &options->load);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

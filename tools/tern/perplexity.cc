@@ -35,7 +35,7 @@ constexpr const char* kExamples =
 
 struct Options : CommonOptions {
   std::string model;
-  FloatWeights weights = FloatWeights::kByFamily;
+  LoadOptions load;
   std::string file;
   int64_t context = 0;
   DType kv_type = DType::kF32;
@@ -88,7 +88,7 @@ int Run(const Options& options) {
     Fail(ErrorKind::kInvalidArgument, "{}: is empty; there is nothing to score", options.file);
   }
   const std::unique_ptr<Context> ctx = MakeContext(options);
-  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model, {.weights = options.weights});
+  const LoadedModel loaded = LoadWithTokenizer(*ctx, options.model, options.load);
   if (options.llama_windows) return RunLlama(options, *ctx, loaded, text);
   const std::vector<int32_t> ids = EncodeFile(*loaded.tokenizer, text, options.file);
   PerplexityOptions perplexity;
@@ -135,7 +135,7 @@ void AddPerplexity(CLI::App& app, Runner* run) {
   AddKvTypeOption(command, &options->kv_type);
   command->add_flag("--llama-windows", options->llama_windows,
                     "Score as llama.cpp's llama-perplexity does");
-  AddWeightsOption(command, &options->weights);
+  AddLoadOptions(command, &options->load);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }

@@ -36,7 +36,7 @@ constexpr const char* kExamples =
 
 struct Options : CommonOptions {
   std::string model;
-  FloatWeights weights = FloatWeights::kByFamily;
+  LoadOptions load;
   std::string ids;
 };
 
@@ -96,9 +96,8 @@ void CheckTarget(const Options& options, const std::string& target, int threads,
   CommonOptions common = options;
   common.threads = threads;
   const std::unique_ptr<Context> ctx = MakeContext(common, target);
-  LoadOptions load;
+  LoadOptions load = options.load;
   load.keep_masters = true;
-  load.weights = options.weights;
   load.tokenizer = false;
   const LoadedModel loaded = Load(*ctx, options.model, load);
   Model& model = *loaded.model;
@@ -166,7 +165,7 @@ void AddVerify(CLI::App& app, Runner* run) {
   command->add_option("--ids", options->ids, "The prompt (default: 32 ids)")
       ->check(NotEmpty())
       ->type_name("IDS");
-  AddWeightsOption(command, &options->weights);
+  AddLoadOptions(command, &options->load);
   AddCommonOptions(command, options.get());
   RunWith(command, run, options, &Run);
 }
