@@ -308,6 +308,7 @@ std::vector<std::unique_ptr<Model>> MakeModels(Context& ctx, const Options& opti
   LoadOptions load = options.load;
   load.tokenizer = false;
   std::vector<std::unique_ptr<Model>> models;
+  models.reserve(layouts.size());
   for (const std::optional<TernaryLayout> layout : layouts) {
     load.layout = layout;
     models.push_back(options.shape.empty()
