@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tern/base/error.h"
+#include "tern/base/test_error.h"
 #include "tern/runtime/scorer.h"
 #include "tern/runtime/test_model.h"
 
@@ -19,14 +19,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-template <typename Function>
-std::string Message(const Function& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+template <typename Call>
+std::string Message(const Call& call) {
+  return testing::ErrorOf(call).what();
 }
 
 TEST(ParseChoiceQuestionsTest, ReadsLines) {
